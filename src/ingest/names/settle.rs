@@ -21,7 +21,7 @@ use crate::manifest::{BlobPath, ContainerName, Disposition, EntryNumber};
 use crate::store::{ETag, StoredKind};
 
 /// What a store has under a name.
-pub type Version = (ETag, StoredKind);
+pub(super) type Version = (ETag, StoredKind);
 
 /// Answers whether a blob of that name existed before the run.
 pub(super) type Exists<'a, E> = &'a mut dyn FnMut(&BlobPath) -> Result<Option<Version>, E>;
