@@ -77,6 +77,8 @@ impl Area {
             self.spill()?;
         }
         match &mut self.place {
+            // fresh zeros cost nothing until they are touched
+            Place::Memory(bytes) if bytes.is_empty() => *bytes = vec![0; index(length)],
             Place::Memory(bytes) => bytes.resize(index(length), 0),
             Place::File(file) => file.set_len(length).map_err(ScratchError::of("extending", &self.path))?,
         }

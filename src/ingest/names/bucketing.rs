@@ -18,8 +18,8 @@ use crate::manifest::{BlobPath, Disposition};
 use crate::store::Store;
 
 /// Bytes of the table of names and of the versions that stay in memory.
-const TABLE: u64 = 64 << 20;
-const VERSIONS: u64 = 16 << 20;
+const TABLE: u64 = 24 << 20;
+const VERSIONS: u64 = 8 << 20;
 /// Names asked together.
 const BATCH: usize = 1_024;
 

@@ -37,3 +37,19 @@ fn places(root: u128) -> [(usize, u64); 2] {
         (crate::volume::fields::index(bit / 64), 1 << (bit % 64))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::names::rule::Keys;
+
+    #[test]
+    fn it_holds_what_was_added_and_little_else() {
+        let keys = Keys::new();
+        let root = |number: u32| keys.root("abc", &number.to_string());
+        let mut sieve = Sieve::new();
+        (0..1_000).for_each(|number| sieve.add(root(number)));
+        assert!((0..1_000).all(|number| sieve.may_hold(root(number))));
+        assert!((1_000..11_000).filter(|number| sieve.may_hold(root(*number))).count() < 10);
+    }
+}

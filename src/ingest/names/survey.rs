@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::NamesError;
 use crate::manifest::{BlobPath, ContainerName};
-use crate::store::{BlobHead, ListedBlob, Store, StoreError};
+use crate::store::{BlobHead, ErrorClass, ListedBlob, Store, StoreError};
 
 /// What is known of one target container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,14 +80,19 @@ pub(super) async fn heads(
 ) -> Result<Vec<(BlobPath, Option<BlobHead>)>, NamesError> {
     let ask = |path: BlobPath| {
         let store = Arc::clone(store);
-        async move {
-            match store.head(&path).await {
-                Ok(head) => Ok((path, head)),
-                // it went away since it was listed
-                Err(StoreError::ContainerMissing { .. }) => Ok((path, None)),
-                Err(source) => Err(NamesError::Store { container: path.container().clone(), source }),
-            }
-        }
+        async move { head(&store, &path).await.map(|head| (path, head)) }
     };
     futures_util::stream::iter(paths).map(ask).buffer_unordered(at_once.max(1)).try_collect().await
+}
+
+/// Asks for one name. A name that the store refuses to look up counts as absent: the request that would make the blob visible demands
+/// that it is, and fails that entry alone.
+pub(super) async fn head(store: &Arc<dyn Store>, path: &BlobPath) -> Result<Option<BlobHead>, NamesError> {
+    match store.head(path).await {
+        Ok(head) => Ok(head),
+        // it went away since it was listed
+        Err(StoreError::ContainerMissing { .. }) => Ok(None),
+        Err(error) if error.class() == ErrorClass::Entry => Ok(None),
+        Err(source) => Err(NamesError::Store { container: path.container().clone(), source }),
+    }
 }

@@ -82,7 +82,8 @@ pub(super) struct Table {
 impl Table {
     /// An empty table with room for `names`; grows beyond.
     pub(super) fn new(mut area: Area, names: u64) -> Result<Self, ScratchError> {
-        let slots = names.saturating_add(names / 4).max(16);
+        // three quarters full with these names, so that a few more do not make it grow
+        let slots = names.saturating_add(names / 3).saturating_add(16);
         area.extend(slots.saturating_mul(SLOT))?;
         Ok(Self { area, slots, used: 0 })
     }

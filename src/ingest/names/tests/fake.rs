@@ -25,6 +25,8 @@ pub(super) struct Fake {
     pub(super) page: usize,
     /// Fails every request.
     pub(super) forbidden: bool,
+    /// Refuses to be asked about single names.
+    pub(super) heads_rejected: bool,
     /// Requests for pages.
     pub(super) lists: AtomicU64,
     /// Requests for single names.
@@ -44,10 +46,10 @@ impl Fake {
         if self.forbidden {
             return Err(StoreError::Forbidden { reason: "AuthorizationFailure".to_owned() });
         }
-        match self.missing.contains(&container.as_str()) {
-            true => Err(StoreError::ContainerMissing { container: container.to_string() }),
-            false => Ok(()),
+        if self.missing.contains(&container.as_str()) {
+            return Err(StoreError::ContainerMissing { container: container.to_string() });
         }
+        Ok(())
     }
 }
 
@@ -83,6 +85,9 @@ impl Store for Fake {
     async fn head(&self, path: &BlobPath) -> Result<Option<BlobHead>, StoreError> {
         self.heads.fetch_add(1, Ordering::Relaxed);
         self.answers(path.container())?;
+        if self.heads_rejected {
+            return Err(StoreError::Rejected { status: 400, code: "InvalidUri".to_owned() });
+        }
         tokio::task::yield_now().await;
         let path = format!("{}/{}", path.container(), path.name());
         let (etag, kind) = version(&path);

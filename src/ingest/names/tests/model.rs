@@ -19,7 +19,7 @@ pub(super) fn reference(entries: &[(String, Disposition)], existing: &HashSet<St
         let fate = match disposition {
             Disposition::Rename if taken => {
                 let free = |path: &String| !existing.contains(path) && !owners.contains_key(path);
-                let name = (2..).map(|number| with_number(path, number)).find(free).unwrap();
+                let name = (2..=10_001).map(|number| with_number(path, number)).find(free).unwrap();
                 owners.insert(name.clone(), number as u64);
                 NameFate::Renamed { name: name.split_once('/').unwrap().1.into() }
             }

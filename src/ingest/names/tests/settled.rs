@@ -14,8 +14,8 @@ use crate::ledger::{NameDecision, NameFate};
 use crate::manifest::{BlobKind, Disposition, Entry};
 use crate::store::Store;
 
-fn entry(number: u64, path: &str, disposition: Disposition) -> Result<Entry, Infallible> {
-    Ok(Entry {
+fn entry(number: u64, path: &str, disposition: Disposition) -> Entry {
+    Entry {
         number,
         line: number,
         blob_path: path.into(),
@@ -29,7 +29,7 @@ fn entry(number: u64, path: &str, disposition: Disposition) -> Result<Entry, Inf
         own_metadata: None,
         list_properties: None,
         own_properties: None,
-    })
+    }
 }
 
 struct Settled {
@@ -49,7 +49,10 @@ fn settle_all(store: &Arc<Fake>, entries: &[(String, Disposition)]) -> Result<Se
     let options = NameOptions { diagnostics: "logs".parse().unwrap(), scratch: scratch.path().to_owned(), heads: 3 };
     let names = Names::default();
     let store: Arc<dyn Store> = Arc::<Fake>::clone(store);
-    let give = || entries.iter().enumerate().map(|(number, (path, disposition))| entry(number as u64, path, *disposition));
+    let give = || {
+        let number = |(number, (path, disposition)): (usize, &(String, _))| entry(number as u64, path, *disposition);
+        entries.iter().enumerate().map(number).map(Ok::<_, Infallible>)
+    };
     let (survey, index) = run(settle(give, &store, &names, &options))?;
     let decided = names.0.into_inner().unwrap().into_values().collect();
     Ok(Settled { survey, index, decided, scratch })
@@ -132,6 +135,27 @@ fn a_store_that_refuses_ends_it() {
 }
 
 #[test]
+fn a_name_that_the_store_will_not_look_up_is_left_to_its_own_entry() {
+    let noise = (0..100).map(|number| format!("abc/{number:05}"));
+    let store = Arc::new(Fake { heads_rejected: true, ..Fake::new(noise, 1) });
+    let settled = settle_all(&store, &many(2, Disposition::Overwrite)).unwrap();
+    assert_eq!(settled.decided[0].fate, NameFate::AsAsked { existing: None });
+}
+
+#[test]
+fn entries_that_cannot_be_read_end_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let options = NameOptions { diagnostics: "logs".parse().unwrap(), scratch: scratch.path().to_owned(), heads: 0 };
+    let store: Arc<dyn Store> = Arc::new(Fake::default());
+    let torn = || [Ok(entry(0, "abc/a", Disposition::Rename)), Err(std::io::Error::other("torn"))].into_iter();
+    let error = run(settle(torn, &store, &Names::default(), &options)).err().unwrap();
+    assert_eq!(error.to_string(), "the entries of the manifest cannot be read back");
+    let gone = NameOptions { scratch: scratch.path().join("gone"), ..options };
+    let error = run(settle(|| torn().take(1), &store, &Names::default(), &gone)).err().unwrap();
+    assert!(error.to_string().starts_with("creating the name book in "), "{error}");
+}
+
+#[test]
 fn too_many_containers_end_it() {
     let entries: Vec<_> = (0..=10_000).map(|number| (format!("c{number}x/a"), Disposition::Rename)).collect();
     let store = Arc::new(Fake::new([], 10));
@@ -179,4 +203,38 @@ fn the_guard_gives_the_next_number_nobody_has() {
     assert_eq!(next(1, "abc/a.x", "abc/a (10001).x"), None);
     let asked = store.heads.load(Ordering::Relaxed);
     assert_eq!(asked, 4, "names of the manifest are not asked");
+}
+
+#[test]
+fn entries_that_lose_their_name_at_once_get_different_ones() {
+    let store = Arc::new(Fake::new([], 10));
+    let settled = settle_all(&store, &owned(&[("abc/a", Disposition::Rename), ("abc/a (7)", Disposition::Rename)])).unwrap();
+    let shared: Arc<dyn Store> = Arc::<Fake>::clone(&store);
+    let asked = "abc/a".parse().unwrap();
+    let all = (0..60).map(|entry| settled.index.next_free(&shared, entry, &asked, &asked));
+    let given = run(futures_util::future::join_all(all));
+    let given: HashSet<_> = given.into_iter().map(|path| path.unwrap().unwrap().name().to_owned()).collect();
+    let expected = (2..63).filter(|number| *number != 7).map(|number| format!("a ({number})")).collect();
+    assert_eq!(given, expected);
+}
+
+#[test]
+fn the_survey_counts_every_fate() {
+    let store = Arc::new(Fake::new(["abc/a".to_owned()], 10));
+    let long = format!("abc/{}", "x".repeat(1_024));
+    let settled = settle_all(
+        &store,
+        &owned(&[
+            ("abc/a", Disposition::Rename),
+            ("abc/a", Disposition::NoOverwrite),
+            ("abc/a", Disposition::Overwrite),
+            ("abc/a", Disposition::Overwrite),
+            ("abc/./a", Disposition::Overwrite),
+            (&long, Disposition::Rename),
+            (&long, Disposition::Rename),
+        ]),
+    );
+    let Survey { containers, entries, renamed, skipped, overwriting, chained, illegal, no_free_name } = settled.unwrap().survey;
+    assert_eq!((containers.len(), entries, renamed, skipped), (1, 7, 1, 1));
+    assert_eq!((overwriting, chained, illegal, no_free_name), (2, 1, 1, 1));
 }
