@@ -271,8 +271,15 @@ impl DriveCode {
 }
 
 impl Receipt {
-    /// A receipt that says what is known before the manifest was: for a drive refused after its job was found.
-    pub fn refused(session: SessionFacts, status: DriveCode, drive: DriveFacts, started: Timestamp, finished: Timestamp) -> Self {
+    /// A receipt that says what is known before the manifest is read: complete for a drive refused after its job was found, a
+    /// beginning otherwise.
+    pub fn before_entries(
+        session: SessionFacts,
+        status: DriveCode,
+        drive: DriveFacts,
+        started: Timestamp,
+        finished: Timestamp,
+    ) -> Self {
         Self {
             schema: 1,
             session,
@@ -293,6 +300,12 @@ impl Receipt {
         }
     }
 
+    /// The same with what the entries came to; the status stays.
+    pub fn with(self, tally: Tally) -> Self {
+        let Tally { counts, bytes, exceptions, exceptions_truncated } = tally;
+        Self { counts, bytes, exceptions, exceptions_truncated, ..self }
+    }
+
     /// The exit code of the run that this receipt is of.
     pub fn exit_code(&self) -> u8 {
         self.status.exit_code()
@@ -305,4 +318,4 @@ impl Receipt {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

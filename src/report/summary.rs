@@ -110,3 +110,63 @@ fn failures(receipt: &Receipt, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn per_second(bytes: u64, millis: u32) -> f64 {
     bytes as f64 * 1_000.0 / f64::from(millis)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::receipt::tests::full;
+    use crate::report::{DriveFacts, Receipt};
+
+    #[test]
+    fn a_person_reads_numbers_places_and_what_to_do() {
+        let places = [("error log", "/state/x_error.xml".to_owned()), ("receipt", "/state/x_receipt.json".to_owned())];
+        let text = Summary::new(&full(), &places).to_string();
+        let expected = [
+            "drive ZX10K7742 of job gulf-survey: CompletedWithErrors",
+            "  created  1    512 B",
+            "  renamed  1    512 B",
+            "  failed   1    512 B",
+            "  entries  3  1.5 KiB",
+            "  2 ranges (1.0 KiB) matched the manifest, in 53 min 52 s (0 B/s)",
+            "  survey/a\\u{202e}.las: FileNotFound: No such folder.",
+            "  the disk could not give 1 range",
+            "  error log:  /state/x_error.xml",
+            "  receipt:    /state/x_receipt.json",
+            "  cause:  Some entries, or parts of them, could not be stored; all others are.",
+        ];
+        assert_eq!(text.lines().take(expected.len()).collect::<Vec<_>>(), expected);
+        assert_eq!(text.lines().count(), expected.len() + 1);
+    }
+
+    #[test]
+    fn a_long_list_of_failures_is_cut() {
+        let mut receipt = full();
+        let failed = receipt.exceptions[1].clone();
+        receipt.exceptions = vec![failed; 15];
+        receipt.counts.failed = 12_000;
+        let text = Summary::new(&receipt, &[]).to_string();
+        assert_eq!(text.matches("FileNotFound").count(), SHOWN_FAILURES);
+        assert!(text.contains("  and 11,990 more: see the error log\n"), "{text}");
+    }
+
+    #[test]
+    fn a_drive_refused_before_its_manifest_has_no_numbers() {
+        let Receipt { session, started, finished, .. } = full();
+        let receipt = Receipt::before_entries(session, DriveCode::VolumeNotNtfs, DriveFacts::default(), started, finished);
+        let text = Summary::new(&receipt, &[]).to_string();
+        assert_eq!(text.lines().count(), 3);
+        assert!(text.contains("  remedy: The customer formats"), "{text}");
+    }
+
+    #[test]
+    fn a_stopped_drive_is_told_with_every_line_of_its_cause() {
+        let cause = "2 findings\nline 3: gap".to_owned();
+        let text = Stopped::with_code("a\u{1b}.img".into(), DriveCode::ManifestFormatInvalid, Some(cause)).to_string();
+        assert!(
+            text.starts_with("a\\u{1b}.img: ManifestFormatInvalid (refused)\n  cause:  2 findings\n          line 3: gap\n"),
+            "{text}"
+        );
+        let broken = Stopped::interrupted("a.img".into(), "the store is down".to_owned(), "Run again.".to_owned());
+        assert_eq!(broken.to_string(), "a.img: Interrupted\n  cause:  the store is down\n  remedy: Run again.\n");
+    }
+}
