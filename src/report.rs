@@ -13,7 +13,7 @@ mod summary;
 
 pub use codes::{DriveCode, Leaves, UnknownCode, markdown};
 pub use counted::{Counted, Sum};
-pub use drive_log::{Detail, DriveLogError, DriveLogWriter, Recorded, compose, tally};
+pub use drive_log::{Detail, DriveLogError, DriveLogWriter, Recorded, Statuses, compose, tally};
 pub use names::{LogNames, Stamp};
 pub use progress::{Board, LogWriter, Progress};
 pub use receipt::{

@@ -17,9 +17,11 @@
 //! ```
 
 mod compose;
+mod statuses;
 mod xml;
 
 pub use compose::{Recorded, compose, tally};
+pub use statuses::Statuses;
 
 use std::io;
 

@@ -1,6 +1,6 @@
 //! Numbers and tables as a person reads them: binary units, grouped digits, rounded times, aligned columns.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -111,9 +111,10 @@ impl fmt::Display for Table {
                 if index > 0 {
                     line.push_str("  ");
                 }
-                line += &match align {
-                    Align::Left => format!("{cell:<width$}"),
-                    Align::Right => format!("{cell:>width$}"),
+                // writing to a String cannot fail
+                let _ = match align {
+                    Align::Left => write!(line, "{cell:<width$}"),
+                    Align::Right => write!(line, "{cell:>width$}"),
                 };
             }
             writeln!(f, "{}", line.trim_end())?;

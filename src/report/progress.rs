@@ -20,9 +20,9 @@ use pace::Pace;
 
 /// Before the total is known.
 const WAITING: &str = "{prefix} {spinner} {msg}";
-/// After.
-const MOVING: &str =
-    "{prefix} {msg} [{wide_bar}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left, {entries}";
+/// After. Two lines: all of it in one would not fit 80 columns.
+const MOVING: &str = "{prefix} {msg} [{wide_bar}] {binary_bytes} of {binary_total_bytes}\n  \
+    {binary_bytes_per_sec}, {eta} left, {entries}";
 
 type Lines = Arc<Mutex<Box<dyn Write + Send>>>;
 
@@ -167,9 +167,11 @@ impl Drive {
             return;
         }
         let (moved, took) = (human::bytes(self.bar.position()), human::duration(self.began.elapsed()));
+        let known = self.bar.length().is_some();
         self.bar.finish_and_clear();
         if let Some((lines, _)) = &self.lines {
-            write_line(lines, &format!("{}: ended after {took}: {moved}, {}", self.label, self.counts.show()));
+            let what = if known { format!(": {moved}, {}", self.counts.show()) } else { String::new() };
+            write_line(lines, &format!("{}: ended after {took}{what}", self.label));
         }
     }
 
@@ -190,12 +192,14 @@ impl Drive {
             return write_line(lines, &format!("{}: {stage}", self.label));
         };
         let position = self.bar.position();
-        let mut line = format!("{}: {stage}: {} of {}", self.label, human::bytes(position), human::bytes(total));
-        if position > 0 {
-            let (speed, left) = (human::rate(self.bar.per_sec()), human::duration(self.bar.eta()));
-            line += &format!(" ({} %), {speed}, about {left} left", permille(position, Some(total)) / 10);
-        }
-        write_line(lines, &format!("{line}, {}", self.counts.show()));
+        let moved = format!("{} of {}", human::bytes(position), human::bytes(total));
+        let speed = if position > 0 {
+            let (rate, left) = (human::rate(self.bar.per_sec()), human::duration(self.bar.eta()));
+            format!(" ({} %), {rate}, about {left} left", permille(position, Some(total)) / 10)
+        } else {
+            String::new()
+        };
+        write_line(lines, &format!("{}: {stage}: {moved}{speed}, {}", self.label, self.counts.show()));
     }
 }
 

@@ -141,7 +141,7 @@ impl Model {
     }
 }
 
-fn block_blob(path: &str, file: &str, length: u64) -> Entry {
+pub(super) fn block_blob(path: &str, file: &str, length: u64) -> Entry {
     Entry {
         number: 0,
         line: 1,

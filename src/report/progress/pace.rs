@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 const AT_MOST_EVERY: Duration = Duration::from_secs(10);
-const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+const AT_LEAST_EVERY: Duration = Duration::from_mins(1);
 const STEP_PERMILLE: u64 = 50;
 
 /// Remembers the last line; knows no clock.

@@ -42,7 +42,9 @@ fn a_short_run_has_a_line_at_the_start_and_one_at_the_end() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     progress.finish();
     progress.finish();
     drop(progress);
@@ -61,6 +63,7 @@ fn a_drive_that_is_dropped_has_ended_too() {
     let board = Board::lines(Box::new(page.clone()));
     drop(board.drive("ZX10"));
     assert_eq!(page.lines().len(), 2);
+    assert!(page.lines()[1].starts_with("ZX10: ended after ") && page.lines()[1].ends_with(" s"), "{:?}", page.lines());
     assert_eq!(board.suspend(|| 7), 7);
 }
 
@@ -69,4 +72,12 @@ fn what_was_done_is_never_more_than_all() {
     for (position, total, expected) in [(0, None, 0), (5, Some(0), 1_000), (1, Some(3), 333), (u64::MAX, Some(u64::MAX), 1_000)] {
         assert_eq!(permille(position, total), expected);
     }
+}
+
+#[test]
+fn log_events_can_go_through_the_board() {
+    fn layer(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) -> impl tracing::Subscriber {
+        tracing_subscriber::fmt().with_writer(writer).finish()
+    }
+    let _subscriber = layer(Board::silent().log_writer());
 }
