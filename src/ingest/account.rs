@@ -4,11 +4,7 @@ use std::sync::Arc;
 
 use crate::ledger::{EntryOutcome, LedgerError, RangeStatus, Records};
 use crate::manifest::{Catalogue, CatalogueError, Entry, EntryNumber, Range, SideFile, SideFileNumber};
-use crate::report::Recorded;
-use crate::volume::fields::index;
-
-/// Range statuses asked for at once.
-const STEP: u64 = 4096;
+use crate::report::{Recorded, Statuses};
 
 /// What was listed, and how it ended.
 #[derive(Clone)]
@@ -33,18 +29,6 @@ impl Account {
     pub(super) fn entries(&self) -> impl Iterator<Item = Result<Entry, AccountError>> + '_ {
         self.catalogue.entries().map(|entry| entry.map_err(AccountError::from))
     }
-
-    /// The statuses of `count` ranges from `first` on, a step at a time.
-    fn statuses(&self, first: u64, count: u64) -> impl Iterator<Item = Result<Option<RangeStatus>, LedgerError>> + '_ {
-        (0..count.div_ceil(STEP)).flat_map(move |step| {
-            let start = first + step * STEP;
-            let length = STEP.min(first + count - start);
-            match self.records.ranges(start, index(length)) {
-                Ok(statuses) => statuses.into_iter().map(Ok).collect::<Vec<_>>(),
-                Err(error) => vec![Err(error)],
-            }
-        })
-    }
 }
 
 impl Recorded for Account {
@@ -56,7 +40,7 @@ impl Recorded for Account {
 
     fn ranges(&self, entry: &Entry) -> impl Iterator<Item = Result<(Range, Option<RangeStatus>), AccountError>> {
         let ranges = self.catalogue.ranges(entry.first_range, entry.range_count);
-        ranges.zip(self.statuses(entry.first_range, entry.range_count)).map(|(range, status)| Ok((range?, status?)))
+        ranges.zip(Statuses::of(self.records.as_ref(), entry)).map(|(range, status)| Ok((range?, status?)))
     }
 
     fn side_file(&self, number: SideFileNumber) -> Result<SideFile, AccountError> {

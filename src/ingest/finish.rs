@@ -201,17 +201,13 @@ impl Closing<'_> {
             manifest_hash: self.manifest_hash.clone(),
             id: self.session.id().to_owned(),
         };
-        let base = Receipt::refused(session, status, self.facts.drive.clone(), self.facts.started, Timestamp::now());
+        let base = Receipt::before_entries(session, status, self.facts.drive.clone(), self.facts.started, Timestamp::now());
         Receipt {
             manifest: self.facts.manifest.clone(),
             log: (log != LogFacts::default()).then_some(log),
             verified: finished.map(verified).unwrap_or_default(),
             read_errors: finished.map(read_errors).unwrap_or_default(),
-            counts: tally.counts,
-            bytes: tally.bytes,
-            exceptions: tally.exceptions,
-            exceptions_truncated: tally.exceptions_truncated,
-            ..base
+            ..base.with(tally)
         }
     }
 }
