@@ -108,7 +108,12 @@ fn admit(arguments: &Arguments, job: &Arc<Job>) -> Result<Vec<Admitted>, Failure
     let alone = sources.len() == 1 && given.is_empty();
     if given.len() != sources.len() && !alone && serials < sources.len() {
         let list = look::list(job);
-        let message = format!("{} source(s) and {} --drive-id: give one for each; job {} has: {list}", sources.len(), given.len(), job.name());
+        let message = format!(
+            "{} source(s) and {} --drive-id: give one for each; job {} has: {list}",
+            sources.len(),
+            given.len(),
+            job.name()
+        );
         return Err(Failure::usage(message));
     }
     let mut drives: Vec<Admitted> = Vec::with_capacity(opened.len());
@@ -124,7 +129,8 @@ fn admit(arguments: &Arguments, job: &Arc<Job>) -> Result<Vec<Admitted>, Failure
 
 fn services(arguments: &Arguments, config: Arc<Config>, job: Arc<Job>, drives: usize) -> Result<Services, Failure> {
     let store = config.store(job.account(), arguments.store.as_deref()).map_err(|e| Failure::usage_of(&e))?;
-    let access = Access::open(&store, config.transfer.uploads, arguments.dry_run, arguments.offline).map_err(|e| Failure::usage_of(&e))?;
+    let access =
+        Access::open(&store, config.transfer.uploads, arguments.dry_run, arguments.offline).map_err(|e| Failure::usage_of(&e))?;
     let state = config.state_dir(arguments.state.as_deref()).map_err(|e| Failure::usage_of(&e))?;
     let state = StateDir::open(&state).map_err(|e| Failure::usage_of(&e))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

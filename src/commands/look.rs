@@ -82,7 +82,9 @@ pub(crate) fn one_drive(job: &Job, given: Option<&DriveId>) -> Result<DriveId, F
         (Some(id), _) if job.drive(id).is_some() => Ok(id.clone()),
         (Some(id), _) => Err(Failure::usage(format!("job {} has no drive {id}; it has: {list}", job.name()))),
         (None, [only]) => Ok((*only).clone()),
-        (None, _) => Err(Failure::usage(format!("job {} has {} drives: say which with --drive-id: {list}", job.name(), ids.len()))),
+        (None, _) => {
+            Err(Failure::usage(format!("job {} has {} drives: say which with --drive-id: {list}", job.name(), ids.len())))
+        }
     }
 }
 

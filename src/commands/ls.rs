@@ -10,7 +10,7 @@ use super::cat::parse_path;
 use super::exit::{Exit, Failure, chain};
 use super::look::{self, Key};
 use super::output::to_stdout;
-use crate::volume::ntfs::{DirEntry, Ntfs, Node};
+use crate::volume::ntfs::{DirEntry, Node, Ntfs};
 
 const EXAMPLES: &str = "\
 Columns: size in bytes (- for a folder), file record number, extents (fragments on the disk), name
@@ -43,9 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let files = look::open(look::locate_in(&source)?, &key)?.files;
     let node = match &path {
         None => files.root(),
-        Some(path) => {
-            files.lookup(path).map_err(|e| Failure::with(Exit::SomeFailed, format!("{path}: {}", chain(&e))))?
-        }
+        Some(path) => files.lookup(path).map_err(|e| Failure::with(Exit::SomeFailed, format!("{path}: {}", chain(&e))))?,
     };
     let mut unreadable = 0_u64;
     to_stdout(|out| {

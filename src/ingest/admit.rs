@@ -22,14 +22,19 @@ pub struct Admitted {
 impl Admitted {
     /// Its line in the job.
     pub(super) fn line(&self) -> Result<&JobDrive, Halt> {
-        self.job.drive(&self.id).ok_or_else(|| Halt::new(DriveCode::DriveNotInAnyJob, format!("job {} has no drive {}", self.job.name(), self.id)))
+        self.job
+            .drive(&self.id)
+            .ok_or_else(|| Halt::new(DriveCode::DriveNotInAnyJob, format!("job {} has no drive {}", self.job.name(), self.id)))
     }
 
     /// Checks the size against the limit.
     pub(super) fn check_size(&self, limit: u64) -> Result<(), Halt> {
         let size = self.source.size();
         if size > limit {
-            return Err(Halt::new(DriveCode::DriveTooLarge, format!("the drive has {size} bytes, the limit is {limit} (max_drive_bytes)")));
+            return Err(Halt::new(
+                DriveCode::DriveTooLarge,
+                format!("the drive has {size} bytes, the limit is {limit} (max_drive_bytes)"),
+            ));
         }
         Ok(())
     }

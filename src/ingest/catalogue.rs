@@ -16,7 +16,13 @@ use crate::volume::ntfs::{FileErrorClass, Ntfs, NtfsFile};
 const PIECE: usize = 1 << 20;
 
 /// Reads the manifest that the job names, once, and spools it into `scratch`.
-pub(super) fn read(files: &Ntfs, line: &JobDrive, drive: &DriveId, limits: &ManifestLimits, scratch: &Path) -> Result<Catalogue, Broken> {
+pub(super) fn read(
+    files: &Ntfs,
+    line: &JobDrive,
+    drive: &DriveId,
+    limits: &ManifestLimits,
+    scratch: &Path,
+) -> Result<Catalogue, Broken> {
     let file = open(files, line)?;
     let source = io::BufReader::with_capacity(PIECE, Sequential { file, at: 0 });
     manifest::read(source, &line.manifest_hash, drive, limits, scratch).map_err(|error| broken(error))

@@ -59,7 +59,13 @@ pub enum ReportError {
 }
 
 /// Composes a log of all entries into a file; gives the SHA-256 as lower-case digits.
-pub(super) fn write_log(account: Option<&Account>, drive: &DriveId, detail: Detail, status: DriveCode, path: &Path) -> Result<String, ReportError> {
+pub(super) fn write_log(
+    account: Option<&Account>,
+    drive: &DriveId,
+    detail: Detail,
+    status: DriveCode,
+    path: &Path,
+) -> Result<String, ReportError> {
     let failed = |action: &'static str| move |source| ReportError::File { action, path: path.to_owned(), source };
     let file = create_private(path).map_err(failed("creating"))?;
     let mut log = DriveLogWriter::new(Counted::new(BufWriter::new(file)), drive, detail)?;
@@ -114,7 +120,8 @@ impl Desk {
     }
 
     fn target(&self, name: &str, slot: u64) -> Result<Target, ReportError> {
-        let path = BlobPath::new(self.container.clone(), name).map_err(|source| ReportError::Name { name: name.to_owned(), source })?;
+        let path =
+            BlobPath::new(self.container.clone(), name).map_err(|source| ReportError::Name { name: name.to_owned(), source })?;
         Ok(Target { path, session: self.session.clone(), entry: u64::MAX - slot })
     }
 
@@ -124,7 +131,14 @@ impl Desk {
     }
 
     /// Uploads one log and says where it is.
-    pub(super) async fn log(&self, name: &str, file: &Path, sha256: String, detail: Detail, facts: &mut LogFacts) -> Result<(), ReportError> {
+    pub(super) async fn log(
+        &self,
+        name: &str,
+        file: &Path,
+        sha256: String,
+        detail: Detail,
+        facts: &mut LogFacts,
+    ) -> Result<(), ReportError> {
         let uri = Some(self.uri(name));
         match detail {
             Detail::Error => {

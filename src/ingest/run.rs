@@ -142,7 +142,14 @@ impl<'a> Line<'a> {
     }
 
     fn closing(&self, facts: Facts) -> Closing<'_> {
-        Closing { drive: self.drive, services: self.services, store: Arc::clone(&self.store), session: &self.session, stamp: self.stamp, facts }
+        Closing {
+            drive: self.drive,
+            services: self.services,
+            store: Arc::clone(&self.store),
+            session: &self.session,
+            stamp: self.stamp,
+            facts,
+        }
     }
 
     async fn open(&self) -> Result<Opened, Broken> {
@@ -150,7 +157,8 @@ impl<'a> Line<'a> {
         let opened = blocking(move || {
             let line = drive.line()?;
             let password = line.password.as_ref();
-            let password = password.ok_or_else(|| Halt::new(DriveCode::BitLockerKeyInvalid, "the job has no bitLockerKey for this drive"))?;
+            let password = password
+                .ok_or_else(|| Halt::new(DriveCode::BitLockerKeyInvalid, "the job has no bitLockerKey for this drive"))?;
             let source = Arc::clone(&drive.source);
             let sector_size = source.sector_size();
             Ok::<_, Halt>(locate(source, sector_size)?.unlock(password)?.open(limits)?)
@@ -201,7 +209,13 @@ impl<'a> Line<'a> {
         Halt { detail: format!("{}: {}", self.store.url(), Halt::of(code, error).detail), code }.into()
     }
 
-    async fn transfer(&self, opened: &Opened, account: &Account, index: NameIndex, progress: &Progress) -> Result<Finished, Broken> {
+    async fn transfer(
+        &self,
+        opened: &Opened,
+        account: &Account,
+        index: NameIndex,
+        progress: &Progress,
+    ) -> Result<Finished, Broken> {
         let services = self.services;
         let names = LateNames { index, store: Arc::clone(&self.store), records: Arc::clone(&account.records) };
         let share = services.host.budget.bytes() / services.drives.max(1) / WINDOWS;

@@ -54,7 +54,8 @@ impl SideFiles {
         if let Some(known) = self.metadata.get(&number) {
             return Ok(known.clone());
         }
-        let parsed = self.read(number)?.and_then(|bytes| side_file::parse_metadata(&bytes).map_err(|_| PartStatus::XmlReadFailed));
+        let parsed =
+            self.read(number)?.and_then(|bytes| side_file::parse_metadata(&bytes).map_err(|_| PartStatus::XmlReadFailed));
         keep(&mut self.metadata, number, parsed.clone());
         Ok(parsed)
     }
@@ -63,7 +64,8 @@ impl SideFiles {
         if let Some(known) = self.properties.get(&number) {
             return Ok(known.clone());
         }
-        let parsed = self.read(number)?.and_then(|bytes| side_file::parse_properties(&bytes).map_err(|_| PartStatus::XmlReadFailed));
+        let parsed =
+            self.read(number)?.and_then(|bytes| side_file::parse_properties(&bytes).map_err(|_| PartStatus::XmlReadFailed));
         keep(&mut self.properties, number, parsed.clone());
         Ok(parsed)
     }

@@ -94,7 +94,10 @@ async fn staged(context: &Context, work: Work, feed: UnboundedReceiver<Feed>) ->
 }
 
 async fn ended(
-    context: &Context, work: Work, answer: Result<Stored, StoreError>, gathered: Gathered,
+    context: &Context,
+    work: Work,
+    answer: Result<Stored, StoreError>,
+    gathered: Gathered,
 ) -> Result<End, TransferError> {
     match answer {
         Ok(stored) => {

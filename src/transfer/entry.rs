@@ -114,7 +114,9 @@ pub(super) async fn run(context: Context, work: Work, feed: UnboundedReceiver<Fe
         (Pass::Store, BlobKind::Page) => page::store(&context, work, feed).await,
     };
     let event = match end {
-        Ok(End::Outcome(outcome)) => context.record(number, &outcome).map_or_else(|e| Event::Fatal(number, e), |()| Event::Ended(number)),
+        Ok(End::Outcome(outcome)) => {
+            context.record(number, &outcome).map_or_else(|e| Event::Fatal(number, e), |()| Event::Ended(number))
+        }
         Ok(End::Again(work)) => Event::Again(Box::new(work)),
         Ok(End::BrokenOff) => Event::Ended(number),
         Err(error) => Event::Fatal(number, error),
@@ -140,7 +142,12 @@ async fn check(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>)
 
 impl Context {
     /// Checks each range as it comes and hands it to `each`, as many at a time as the budget and the store allow; records its status.
-    pub(super) async fn gather<F, Fut>(&self, mut feed: UnboundedReceiver<Feed>, counted: bool, each: F) -> Result<Gathered, TransferError>
+    pub(super) async fn gather<F, Fut>(
+        &self,
+        mut feed: UnboundedReceiver<Feed>,
+        counted: bool,
+        each: F,
+    ) -> Result<Gathered, TransferError>
     where
         F: Fn(Checked) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Result<u64, StoreError>> + Send,
@@ -168,7 +175,12 @@ impl Context {
     }
 
     /// One range: checked, handed on, recorded.
-    pub(super) async fn one<F, Fut>(&self, piece: Piece, counted: bool, each: F) -> Result<(RangeStatus, Option<String>), TransferError>
+    pub(super) async fn one<F, Fut>(
+        &self,
+        piece: Piece,
+        counted: bool,
+        each: F,
+    ) -> Result<(RangeStatus, Option<String>), TransferError>
     where
         F: FnOnce(Checked) -> Fut,
         Fut: Future<Output = Result<u64, StoreError>>,
@@ -237,7 +249,8 @@ impl Context {
 
 impl Gathered {
     fn add(
-        &mut self, done: Result<Result<(RangeStatus, Option<String>), TransferError>, tokio::task::JoinError>,
+        &mut self,
+        done: Result<Result<(RangeStatus, Option<String>), TransferError>, tokio::task::JoinError>,
     ) -> Result<(), TransferError> {
         let (status, refusal) = done.map_err(|e| TransferError::Internal(e.to_string()))??;
         self.count(status, refusal);

@@ -21,7 +21,10 @@ pub(super) enum Prepared {
 
 /// Opens the entry's file, gets what its blob carries, and sets the condition under which it may appear.
 pub(super) async fn prepare(
-    transfer: &Transfer, sides: &mut SideFiles, entry: Entry, name: NameDecision,
+    transfer: &Transfer,
+    sides: &mut SideFiles,
+    entry: Entry,
+    name: NameDecision,
 ) -> Result<Prepared, TransferError> {
     let existed = existed(transfer, &name)?;
     let path = match path_of(&entry, &name.fate, existed) {

@@ -152,7 +152,12 @@ impl Reader {
         Ok(())
     }
 
-    fn read(&mut self, entry: &Entry, file: &mut NtfsFile, range: &Range) -> Result<Result<(Bytes, Share), RangeStatus>, TransferError> {
+    fn read(
+        &mut self,
+        entry: &Entry,
+        file: &mut NtfsFile,
+        range: &Range,
+    ) -> Result<Result<(Bytes, Share), RangeStatus>, TransferError> {
         if range.bytes.end() > file.len() {
             return Ok(Err(RangeStatus::FileUnexpectedEnd));
         }

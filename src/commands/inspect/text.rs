@@ -73,6 +73,9 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out, &document).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, "source\n  name:                  a.img\n  sector size:           512\npartitions\n  number 1, data yes\n");
+        assert_eq!(
+            text,
+            "source\n  name:                  a.img\n  sector size:           512\npartitions\n  number 1, data yes\n"
+        );
     }
 }
