@@ -262,6 +262,13 @@ impl Findings {
         }
     }
 
+    /// Gives the last findings, added without a line (0), their line.
+    pub(super) fn settle(&mut self, line: u64) {
+        for finding in self.shown.iter_mut().rev().take_while(|finding| finding.line == 0) {
+            finding.line = line;
+        }
+    }
+
     /// The first findings, in the manifest's order.
     pub fn shown(&self) -> &[Finding] {
         &self.shown
