@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """content.py - write the files that the test drives carry.
 
-    content.py KIND FOLDER      KIND: golden, rich, fragmented, compressed, many
+    content.py KIND FOLDER      KIND: golden, plain, rich, fragmented, compressed, many
 
 Every byte follows from the kind and the file's name, so that a drive can be made again. Content that lies unencrypted on an image
 is made to compress well and still to give away a misplaced cluster: each 4 KiB of it begins with its own file and place.
@@ -32,17 +32,27 @@ def text(name, length):
     return "".join(lines).encode()[:length]
 
 
-def golden():
-    """What the complete BitLocker drives carry: names beyond ASCII, sizes around every border, one page blob."""
+def names(fill):
+    """Names beyond ASCII, sizes around every border, one page blob."""
     yield "readme.txt", text("readme", 200)
     yield "empty.bin", b""
     yield "one.bin", b"1"
     yield "🚢 harbour.txt", text("harbour", 900)
-    yield "Fotos/Zürich/Straße am See.jpg", noise("see", 70_000)
-    yield "写真/港/船.bin", noise("ship", 150_001)
-    yield "Ελλάδα/лодка.dat", noise("boat", 4_097)
+    yield "Fotos/Zürich/Straße am See.jpg", fill("see", 70_000)
+    yield "写真/港/船.bin", fill("ship", 150_001)
+    yield "Ελλάδα/лодка.dat", fill("boat", 4_097)
     yield "a b/50% #1 & more.txt", text("percent", 3_000)
-    yield "disks/boot.vhd", noise("boot", 66_048)
+    yield "disks/boot.vhd", fill("boot", 66_048)
+
+
+def golden():
+    """What the complete BitLocker drives carry."""
+    return names(noise)
+
+
+def plain():
+    """The same names on drives that lie here unencrypted."""
+    return names(tagged)
 
 
 def rich():
@@ -93,7 +103,7 @@ def many():
         yield "few/%02d.bin" % i, tagged("few%d" % i, i * 1_000)
 
 
-KINDS = {f.__name__: f for f in (golden, rich, fragmented, compressed, many)}
+KINDS = {f.__name__: f for f in (golden, plain, rich, fragmented, compressed, many)}
 
 
 def main():

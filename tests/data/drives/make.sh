@@ -85,19 +85,19 @@ make_one() {
     plain-compressed)
         drive "$1" --source "$(source_of compressed)" --size 24M --no-bitlocker --recovery "$plain_key" --compress --drive-id DKS-LZNT1 --block-size 100K ;;
     plain-sparse)
-        drive "$1" --source "$(source_of golden)" --size 24M --no-bitlocker --recovery "$plain_key" --sparse-file 6M --drive-id DKS-SPARSE --block-size 1M ;;
+        drive "$1" --source "$(source_of plain)" --size 24M --no-bitlocker --recovery "$plain_key" --sparse-file 6M --drive-id DKS-SPARSE --block-size 1M ;;
     plain-many)
         drive "$1" --source "$(source_of many)" --size 24M --no-bitlocker --recovery "$plain_key" --drive-id DKS-MANY ;;
     plain-4k)
-        drive "$1" --source "$(source_of golden)" --size 24M --no-bitlocker --recovery "$plain_key" --sector-size 4096 --drive-id DKS-PLAIN4K --block-size 64K ;;
+        drive "$1" --source "$(source_of plain)" --size 24M --no-bitlocker --recovery "$plain_key" --sector-size 4096 --drive-id DKS-PLAIN4K --block-size 64K ;;
     plain-faults)
-        drive "$1" --source "$(source_of golden)" --size 24M --no-bitlocker --recovery "$plain_key" --mbr --drive-id DKS-FAULTS --block-size 32K \
+        drive "$1" --source "$(source_of plain)" --size 24M --no-bitlocker --recovery "$plain_key" --mbr --drive-id DKS-FAULTS --block-size 32K \
             --page-glob '*.vhd' --corrupt-block '写真/港/船.bin:100000' --corrupt-block 'disks/boot.vhd:40000' \
             --missing-file 'Ελλάδα/лодка.dat' --truncate-file 'Fotos/Zürich/Straße am See.jpg' --traversal --duplicate-blob ;;
     plain-wrong-id)
-        drive "$1" --source "$(source_of golden)" --size 24M --no-bitlocker --recovery "$plain_key" --drive-id DKS-WRONG --wrong-drive-id --block-size 64K ;;
+        drive "$1" --source "$(source_of plain)" --size 24M --no-bitlocker --recovery "$plain_key" --drive-id DKS-WRONG --wrong-drive-id --block-size 64K ;;
     plain-bad-xml)
-        drive "$1" --source "$(source_of golden)" --size 24M --no-bitlocker --recovery "$plain_key" --drive-id DKS-BADXML --bad-xml --block-size 64K ;;
+        drive "$1" --source "$(source_of plain)" --size 24M --no-bitlocker --recovery "$plain_key" --drive-id DKS-BADXML --bad-xml --block-size 64K ;;
     fat32 | ext4)
         mkdir -p "$work/src-text"
         echo "not on NTFS" >"$work/src-text/note.txt"
