@@ -1,0 +1,288 @@
+//! Reads a sealed catalogue. In: numbers of entries, ranges and side files; out: the records, each read by position, so that any number of
+//! threads may read at once. Memory: one buffer for each iterator, whatever the catalogue's size.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use super::format::{self, SidePair};
+use crate::manifest::{Entry, EntryNumber, Range, SideFile, SideFileNumber, Summary};
+use crate::volume::fields::index;
+
+/// Bytes an iterator reads at once.
+const CHUNK: u64 = 64 << 10;
+
+/// Why a record of the catalogue cannot be given.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// The scratch file cannot be read.
+    #[error("cannot read record {number} of the catalogue's {file}")]
+    Read {
+        /// The kind of record.
+        file: &'static str,
+        /// Its number.
+        number: u64,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The scratch file changed since it was written.
+    #[error("record {number} of the catalogue's {file} is damaged")]
+    Damaged {
+        /// The kind of record.
+        file: &'static str,
+        /// Its number.
+        number: u64,
+    },
+    /// There is no such record.
+    #[error("the catalogue has no record {number} in its {file}")]
+    NoSuch {
+        /// The kind of record.
+        file: &'static str,
+        /// Its number.
+        number: u64,
+    },
+}
+
+/// A checked manifest in scratch files; exists only if hash, rules and drive id fitted. Cheap to clone; clones share the files.
+#[derive(Clone)]
+pub struct Catalogue {
+    files: Arc<Files>,
+    summary: Arc<Summary>,
+}
+
+/// The scratch files.
+pub(super) struct Files {
+    pub(super) entries: File,
+    pub(super) entry_index: File,
+    pub(super) lists: File,
+    pub(super) ranges: File,
+    pub(super) sides: File,
+    pub(super) side_index: File,
+}
+
+/// One record's place, for errors.
+#[derive(Clone, Copy)]
+struct At {
+    file: &'static str,
+    number: u64,
+}
+
+impl At {
+    fn damaged(self) -> CatalogueError {
+        CatalogueError::Damaged { file: self.file, number: self.number }
+    }
+
+    fn no_such(self) -> CatalogueError {
+        CatalogueError::NoSuch { file: self.file, number: self.number }
+    }
+
+    /// A file that ends early is damaged, anything else is the system's.
+    fn read(self, from: &File, into: &mut [u8], offset: u64) -> Result<(), CatalogueError> {
+        from.read_exact_at(into, offset).map_err(|source| match source.kind() {
+            io::ErrorKind::UnexpectedEof => self.damaged(),
+            _ => CatalogueError::Read { file: self.file, number: self.number, source },
+        })
+    }
+}
+
+const ENTRIES: &str = "entries";
+const LISTS: &str = "lists";
+const RANGES: &str = "ranges";
+const SIDES: &str = "side files";
+
+impl Catalogue {
+    pub(super) fn new(files: Files, summary: Summary) -> Self {
+        Self { files: Arc::new(files), summary: Arc::new(summary) }
+    }
+
+    /// What is known of the whole manifest.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// How many side files there are.
+    pub fn side_files(&self) -> u32 {
+        self.summary.side_files
+    }
+
+    /// The entry of this number.
+    pub fn entry(&self, number: EntryNumber) -> Result<Entry, CatalogueError> {
+        let at = At { file: ENTRIES, number };
+        if number >= self.summary.entries {
+            return Err(at.no_such());
+        }
+        let longest = format::ENTRY_HEAD as u64 + 2 * format::PATH;
+        let record = self.files.indexed(at, &self.files.entry_index, &self.files.entries, longest)?;
+        self.complete(at, &record, &mut None)
+    }
+
+    /// All entries, in the manifest's order. The iterator shares the files and may go to another thread; it ends after an error.
+    pub fn entries(&self) -> impl Iterator<Item = Result<Entry, CatalogueError>> + Send + use<> {
+        Entries { catalogue: self.clone(), next: 0, buffer: Vec::new(), taken: 0, offset: 0, list: None }
+    }
+
+    /// `count` ranges from number `first` on, counted through the whole manifest. As [`entries`](Self::entries) otherwise.
+    pub fn ranges(&self, first: u64, count: u64) -> impl Iterator<Item = Result<Range, CatalogueError>> + Send + use<> {
+        Ranges { catalogue: self.clone(), next: first, end: first.saturating_add(count), buffer: Vec::new(), taken: 0 }
+    }
+
+    /// The side file of this number.
+    pub fn side_file(&self, number: SideFileNumber) -> Result<SideFile, CatalogueError> {
+        let at = At { file: SIDES, number: u64::from(number) };
+        if number >= self.summary.side_files {
+            return Err(at.no_such());
+        }
+        let longest = format::SIDE_HEAD as u64 + format::PATH;
+        let record = self.files.indexed(at, &self.files.side_index, &self.files.sides, longest)?;
+        format::decode_side_file(number, &record).ok_or_else(|| at.damaged())
+    }
+
+    /// The entry in `record`, with the side files of its list, every number in it checked against what there is.
+    fn complete(&self, at: At, record: &[u8], last: &mut Option<(u64, SidePair)>) -> Result<Entry, CatalogueError> {
+        let (mut entry, list) = format::decode_entry(at.number, record).ok_or_else(|| at.damaged())?;
+        let pair = match *last {
+            Some((number, pair)) if number == list => pair,
+            _ => last.insert((list, self.files.list(list)?)).1,
+        };
+        (entry.list_metadata, entry.list_properties) = (pair.metadata, pair.properties);
+        let files = [entry.list_metadata, entry.own_metadata, entry.list_properties, entry.own_properties];
+        let files_fit = files.into_iter().flatten().all(|file| file < self.summary.side_files);
+        let end = entry.first_range.checked_add(entry.range_count);
+        if files_fit && end.is_some_and(|end| end <= self.summary.ranges) { Ok(entry) } else { Err(at.damaged()) }
+    }
+}
+
+impl Files {
+    /// A record whose place stands in an index.
+    fn indexed(&self, at: At, places: &File, records: &File, longest: u64) -> Result<Vec<u8>, CatalogueError> {
+        let mut place = [0; 16];
+        at.read(places, &mut place, at.number.checked_mul(8).ok_or_else(|| at.no_such())?)?;
+        let (from, to) = (u128::from_le_bytes(place) as u64, (u128::from_le_bytes(place) >> 64) as u64);
+        let size = to.checked_sub(from).filter(|size| *size <= longest).ok_or_else(|| at.damaged())?;
+        let mut record = vec![0; index(size)];
+        at.read(records, &mut record, from)?;
+        Ok(record)
+    }
+
+    fn list(&self, number: u64) -> Result<SidePair, CatalogueError> {
+        let at = At { file: LISTS, number };
+        let mut record = [0; format::LIST];
+        let offset = number.checked_mul(format::LIST as u64).ok_or_else(|| at.damaged())?;
+        at.read(&self.lists, &mut record, offset)?;
+        format::decode_list(number, &record).ok_or_else(|| at.damaged())
+    }
+}
+
+/// Reads `entries.dat` from front to back.
+struct Entries {
+    catalogue: Catalogue,
+    next: EntryNumber,
+    buffer: Vec<u8>,
+    taken: usize,
+    offset: u64,
+    // entries of one list follow each other
+    list: Option<(u64, SidePair)>,
+}
+
+impl Entries {
+    fn one(&mut self) -> Result<Entry, CatalogueError> {
+        let at = At { file: ENTRIES, number: self.next };
+        self.need(at, format::ENTRY_HEAD)?;
+        let rest = self.buffer.get(self.taken..).unwrap_or_default();
+        let size = format::entry_size(rest).ok_or_else(|| at.damaged())?;
+        self.need(at, size)?;
+        let record = self.buffer.get(self.taken..self.taken.saturating_add(size)).unwrap_or_default();
+        let entry = self.catalogue.complete(at, record, &mut self.list)?;
+        self.taken += size;
+        Ok(entry)
+    }
+
+    /// Sees to it that the buffer has `count` bytes from `taken` on.
+    fn need(&mut self, at: At, count: usize) -> Result<(), CatalogueError> {
+        if self.buffer.len().saturating_sub(self.taken) >= count {
+            return Ok(());
+        }
+        self.buffer.drain(..self.taken);
+        self.taken = 0;
+        let had = self.buffer.len();
+        self.buffer.resize(count.max(index(CHUNK)), 0);
+        let mut filled = had;
+        while let Some(free) = self.buffer.get_mut(filled..).filter(|free| !free.is_empty()) {
+            match self.catalogue.files.entries.read_at(free, self.offset) {
+                Ok(0) => break,
+                Ok(read) => {
+                    filled += read;
+                    self.offset += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(CatalogueError::Read { file: at.file, number: at.number, source }),
+            }
+        }
+        self.buffer.truncate(filled);
+        if filled < count { Err(at.damaged()) } else { Ok(()) }
+    }
+}
+
+impl Iterator for Entries {
+    type Item = Result<Entry, CatalogueError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.catalogue.summary.entries {
+            return None;
+        }
+        let entry = self.one();
+        self.next = if entry.is_ok() { self.next + 1 } else { EntryNumber::MAX };
+        Some(entry)
+    }
+}
+
+/// Reads a part of `ranges.dat`.
+struct Ranges {
+    catalogue: Catalogue,
+    next: u64,
+    end: u64,
+    buffer: Vec<u8>,
+    taken: usize,
+}
+
+impl Ranges {
+    fn one(&mut self) -> Result<Range, CatalogueError> {
+        let at = At { file: RANGES, number: self.next };
+        if self.next >= self.catalogue.summary.ranges {
+            return Err(at.no_such());
+        }
+        if self.taken >= self.buffer.len() {
+            // no further than asked for: most lists are short
+            let left = self.end.min(self.catalogue.summary.ranges) - self.next;
+            let size = left.saturating_mul(format::RANGE as u64).min(CHUNK);
+            self.buffer.resize(index(size), 0);
+            let offset = self.next.checked_mul(format::RANGE as u64).ok_or_else(|| at.no_such())?;
+            at.read(&self.catalogue.files.ranges, &mut self.buffer, offset)?;
+            self.taken = 0;
+        }
+        let range = self.buffer.get(self.taken..).and_then(format::decode_range).ok_or_else(|| at.damaged())?;
+        self.taken += format::RANGE;
+        Ok(range)
+    }
+}
+
+impl Iterator for Ranges {
+    type Item = Result<Range, CatalogueError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.end {
+            return None;
+        }
+        let range = self.one();
+        self.next = if range.is_ok() { self.next + 1 } else { self.end };
+        Some(range)
+    }
+}
+
+impl std::fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalogue").field("summary", &self.summary).finish_non_exhaustive()
+    }
+}
