@@ -1,5 +1,9 @@
 //! Recovery passwords and credentials: hidden in every print, wiped on drop.
 
+mod key_file;
+
+pub use key_file::{KeyFileError, read_key_file, read_wiped};
+
 use std::fmt;
 use std::str::FromStr;
 use zeroize::Zeroizing;
