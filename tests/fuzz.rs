@@ -1,0 +1,104 @@
+//! Everything that reads foreign bytes, against many broken inputs, on a stable compiler.
+//!
+//! Each body gets its seeds as they are (regressions lie among them), then 100,000 inputs made from them; `DOCKSIDE_FUZZ_INPUTS`
+//! asks for another number, `DOCKSIDE_FUZZ_SEED` for other ones. An input that makes a body panic is kept in the target folder and
+//! named: put it into `tests/data/fuzz/NAME/` with the fix. `make fuzz` goes on from the same seeds, guided by coverage.
+#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
+
+#[path = "support/fuzz_bodies.rs"]
+mod fuzz_bodies;
+#[path = "support/mutator.rs"]
+mod mutator;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{env, fs, panic};
+
+use fuzz_bodies::BODIES;
+use mutator::{Mutator, dictionary};
+
+/// No input may take longer; far above what any takes, also on a busy machine.
+const SLOW: Duration = Duration::from_secs(20);
+
+fn number(variable: &str, default: u64) -> u64 {
+    env::var(variable).map_or(default, |text| text.parse().unwrap())
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let folder = root().join("tests/data/fuzz").join(name);
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|item| item.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "no seeds for {name}");
+    files.iter().map(|file| fs::read(file).unwrap()).collect()
+}
+
+/// Runs a body on one input; a panic leaves the input behind.
+fn feed(name: &str, body: fuzz_bodies::Body, input: &[u8], which: &str) {
+    let begin = Instant::now();
+    if let Err(cause) = panic::catch_unwind(|| body(input)) {
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}-{which}"));
+        fs::write(&kept, input).unwrap();
+        eprintln!("{name} panics on {}", kept.display());
+        panic::resume_unwind(cause);
+    }
+    let taken = begin.elapsed();
+    assert!(taken < SLOW, "{name} takes {taken:?} for {which}");
+}
+
+fn drive(name: &str) {
+    let body = BODIES.iter().find(|(n, _)| *n == name).unwrap().1;
+    let seeds = seeds(name);
+    for (index, seed) in seeds.iter().enumerate() {
+        feed(name, body, seed, &format!("seed-{index}"));
+    }
+    let words = dictionary(&fs::read_to_string(root().join("fuzz").join(format!("{name}.dict"))).unwrap());
+    let mut inputs = Mutator::new(number("DOCKSIDE_FUZZ_SEED", 1), words);
+    for index in 0..number("DOCKSIDE_FUZZ_INPUTS", 100_000) {
+        feed(name, body, &inputs.next(&seeds), &format!("input-{index}"));
+    }
+}
+
+/// One test for each body, by its name.
+macro_rules! bodies {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            drive(stringify!($name));
+        })*
+
+        #[test]
+        fn every_body_has_a_test_and_a_target() {
+            let tested = [$(stringify!($name)),*];
+            let mut targets: Vec<String> = fs::read_dir(root().join("fuzz/fuzz_targets")).unwrap()
+                .map(|item| item.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+            targets.sort();
+            let mut bodies: Vec<&str> = BODIES.iter().map(|(name, _)| *name).collect();
+            bodies.sort_unstable();
+            assert_eq!(bodies, tested);
+            assert_eq!(bodies, targets);
+        }
+    };
+}
+
+// in alphabetical order
+bodies! { names }
+
+#[test]
+fn the_same_number_gives_the_same_inputs() {
+    let seeds = [b"one".to_vec(), b"another".to_vec()];
+    let run = |seed| {
+        let mut made = Mutator::new(seed, vec![b"word".to_vec()]);
+        (0..100).map(|_| made.next(&seeds)).collect::<Vec<_>>()
+    };
+    assert_eq!(run(5), run(5));
+    assert_ne!(run(5), run(6));
+}
+
+#[test]
+fn a_dictionary_is_read_as_libfuzzer_reads_it() {
+    assert_eq!(dictionary("# \"no\"\nname=\"a\\x41\\\\\\\"\"\n\n\"b\"\n"), [b"aA\\\"".to_vec(), b"b".to_vec()]);
+}
