@@ -12,7 +12,7 @@ mod receipt;
 mod summary;
 
 pub use codes::{DriveCode, Leaves, UnknownCode, markdown};
-pub use counted::{Counted, Sum};
+pub use counted::{Counted, Sum, lower_hex};
 pub use drive_log::{Detail, DriveLogError, DriveLogWriter, Recorded, Statuses, compose, tally};
 pub use names::{LogNames, Stamp};
 pub use progress::{Board, LogWriter, Progress};

@@ -112,7 +112,7 @@ fn admit(arguments: &Arguments, job: &Arc<Job>) -> Result<Vec<Admitted>, Failure
             "{} source(s) and {} --drive-id: give one for each; job {} has: {list}",
             sources.len(),
             given.len(),
-            job.name()
+            job.name
         );
         return Err(Failure::usage(message));
     }

@@ -80,10 +80,10 @@ pub(crate) fn one_drive(job: &Job, given: Option<&DriveId>) -> Result<DriveId, F
     let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match (given, ids.as_slice()) {
         (Some(id), _) if job.drive(id).is_some() => Ok(id.clone()),
-        (Some(id), _) => Err(Failure::usage(format!("job {} has no drive {id}; it has: {list}", job.name()))),
+        (Some(id), _) => Err(Failure::usage(format!("job {} has no drive {id}; it has: {list}", job.name))),
         (None, [only]) => Ok((*only).clone()),
         (None, _) => {
-            Err(Failure::usage(format!("job {} has {} drives: say which with --drive-id: {list}", job.name(), ids.len())))
+            Err(Failure::usage(format!("job {} has {} drives: say which with --drive-id: {list}", job.name, ids.len())))
         }
     }
 }

@@ -24,7 +24,7 @@ impl Admitted {
     pub(super) fn line(&self) -> Result<&JobDrive, Halt> {
         self.job
             .drive(&self.id)
-            .ok_or_else(|| Halt::new(DriveCode::DriveNotInAnyJob, format!("job {} has no drive {}", self.job.name(), self.id)))
+            .ok_or_else(|| Halt::new(DriveCode::DriveNotInAnyJob, format!("job {} has no drive {}", self.job.name, self.id)))
     }
 
     /// Checks the size against the limit.

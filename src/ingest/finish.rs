@@ -1,5 +1,7 @@
 //! The end of a drive's line: logs and receipt, for a drive that finished and for one that was refused.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,15 +9,14 @@ use jiff::Timestamp;
 
 use super::account::Account;
 use super::report::{Desk, ReportError, write_log};
-use super::run::Broken;
-use super::{Admitted, Halt, Opened, Services};
+use super::run::{Broken, blocking};
+use super::{Admitted, DryRun, Opened, Services};
 use crate::foreign::Foreign;
 use crate::job::{JobDrive, LogLevel};
-use crate::ledger::{Session, SessionKey};
+use crate::ledger::state::{Output, Session, SessionKey, SessionLock};
 use crate::manifest::Catalogue;
 use crate::report::{
-    Detail, DriveCode, DriveFacts, LogFacts, LogNames, ManifestFacts, PerOutcome, ReadError, Receipt, SessionFacts, Stamp, Tally, Verified,
-    tally,
+    Detail, DriveCode, DriveFacts, LogFacts, LogNames, ManifestFacts, ReadError, Receipt, SessionFacts, Stamp, Tally, Verified, lower_hex, tally,
 };
 use crate::store::Store;
 use crate::transfer::Finished;
@@ -34,7 +35,7 @@ pub(super) struct Closing<'a> {
     pub(super) drive: &'a Admitted,
     pub(super) services: &'a Services,
     pub(super) store: Arc<dyn Store>,
-    pub(super) session: &'a Session,
+    pub(super) lock: &'a SessionLock,
     pub(super) stamp: Stamp,
     pub(super) facts: Facts,
 }
@@ -42,11 +43,11 @@ pub(super) struct Closing<'a> {
 /// The session of this drive, job and store.
 pub(super) fn session_key(drive: &Admitted, services: &Services, store: &Arc<dyn Store>, line: &JobDrive) -> SessionKey {
     SessionKey {
-        store: store.url(),
-        account: services.job.account().to_owned(),
-        job: services.job.name().to_owned(),
+        store_url: store.url(),
+        account: services.job.account.clone(),
+        job: services.job.name.clone(),
         drive: drive.id.clone(),
-        manifest_hash: line.manifest_hash.to_string(),
+        manifest_hash: line.manifest_hash,
     }
 }
 
@@ -82,15 +83,15 @@ impl Facts {
     pub(super) fn opened(&mut self, opened: &Opened) {
         self.drive.sector_size = Some(u64::from(opened.located.table.sector_size));
         self.drive.encryption = Some(opened.located.sealed.method().to_string());
-        self.drive.volume_dirty = Some(opened.files.info().dirty);
+        self.drive.volume_dirty = Some(opened.files.info().not_dismounted());
     }
 
     /// What the manifest says.
-    pub(super) fn catalogue(&mut self, catalogue: &Catalogue) {
+    pub(super) fn catalogue(&mut self, path: &Foreign, catalogue: &Catalogue) {
         let summary = catalogue.summary();
         self.manifest = Some(ManifestFacts {
-            path: Foreign::default(),
-            sha256: Some(crate::report::hex(&summary.sha256)),
+            path: path.clone(),
+            sha256: Some(lower_hex(&summary.sha256)),
             entries: Some(summary.entries),
             bytes: Some(summary.content_bytes),
         });
@@ -105,23 +106,30 @@ impl Closing<'_> {
         let status = if finished.given_up { DriveCode::DiskOperationFailed } else { tally.status() };
         let mut log = LogFacts::default();
         if let Some(dry) = &self.services.dry_run {
-            let file = dry.log.clone().unwrap_or_else(|| scratch.join("log.xml"));
-            let detail = self.details().last().copied().unwrap_or(Detail::Error);
-            self.write(&account, detail, status, &file).await?;
-            if dry.log.is_none() {
-                print(&file)?;
-            }
+            self.predict(dry, &account, status, scratch).await?;
             return Ok(self.compose(status, log, tally, Some(&finished)));
         }
         for &detail in self.details() {
-            let file = self.session.log_file(detail == Detail::Verbose);
-            let sha256 = self.write(&account, detail, status, &file).await?;
+            let pending = self.lock.begin(output(detail)).map_err(|error| Broken::interrupted(&error))?;
+            let (pending, sha256) = self.write(pending, &account, detail, status).await?;
+            let file = pending.commit().map_err(|error| Broken::interrupted(&error))?;
             let name = self.log_name(detail);
             self.desk().log(&name, &file, sha256, detail, &mut log).await.map_err(|error| broken(&error))?;
         }
         let receipt = self.compose(status, log, tally, Some(&finished));
-        self.try_deliver(&receipt).await.map_err(|error| broken(&error))?;
+        self.deliver(&receipt).await.map_err(|error| broken(&error))?;
         Ok(receipt)
+    }
+
+    /// The log that a run would write, to its file or to standard output.
+    async fn predict(&self, dry: &DryRun, account: &Account, status: DriveCode, scratch: &Path) -> Result<(), Broken> {
+        let detail = self.details().last().copied().unwrap_or(Detail::Error);
+        let path = dry.log.clone().unwrap_or_else(|| scratch.join("log.xml"));
+        let failed = |source| broken(&ReportError::File { action: "writing", path: path.clone(), source });
+        let file = BufWriter::new(File::create(&path).map_err(failed)?);
+        let (mut file, _) = self.write(file, account, detail, status).await?;
+        file.flush().map_err(failed)?;
+        if dry.log.is_none() { print(&path) } else { Ok(()) }
     }
 
     /// A drive that was refused gets an error log with its status and a receipt, delivered if the store answers.
@@ -137,35 +145,38 @@ impl Closing<'_> {
         }
         let mut log = LogFacts::default();
         if code.in_log() {
-            let file = self.session.log_file(false);
-            let sha256 = write_log(None, &self.drive.id, Detail::Error, code, &file)?;
-            self.store.create_container(self.services.job.diagnostics()).await.map_err(|source| ReportError::Upload {
-                what: self.services.job.diagnostics().to_string(),
-                source,
-            })?;
+            let (pending, sha256) = write_log(self.lock.begin(Output::ErrorLog)?, None, &self.drive.id, Detail::Error, code)?;
+            let file = pending.commit()?;
+            let place = &self.services.job.diagnostics;
+            let created = self.store.create_container(place).await;
+            created.map_err(|source| ReportError::Upload { what: place.to_string(), source })?;
             self.desk().log(&self.log_name(Detail::Error), &file, sha256, Detail::Error, &mut log).await?;
         }
-        let receipt = self.compose(code, log, Tally::default(), None);
-        self.try_deliver(&receipt).await
+        self.deliver(&self.compose(code, log, Tally::default(), None)).await
     }
 
-    /// Composes one log into a file; a thread of its own does it, for it reads the whole catalogue.
-    async fn write(&self, account: &Account, detail: Detail, status: DriveCode, file: &Path) -> Result<String, Broken> {
-        let (account, drive, file) = (account.clone(), self.drive.id.clone(), file.to_owned());
-        let written = blocking(move || write_log(Some(&account), &drive, detail, status, &file)).await?;
+    /// Composes one log; a thread of its own does it, for it reads the whole catalogue.
+    async fn write<W: Write + Send + 'static>(&self, out: W, account: &Account, detail: Detail, status: DriveCode) -> Result<(W, String), Broken> {
+        let (account, drive) = (account.clone(), self.drive.id.clone());
+        let written = blocking(move || write_log(out, Some(&account), &drive, detail, status)).await?;
         written.map_err(|error| broken(&error))
     }
 
     /// The logs of this job: the error log always, the verbose one if the job asks for it.
     fn details(&self) -> &'static [Detail] {
-        match self.services.job.log_level() {
+        match self.services.job.log_level {
             LogLevel::Error => &[Detail::Error],
             LogLevel::Verbose => &[Detail::Error, Detail::Verbose],
         }
     }
 
+    /// As in the job: its line was found when the drive was admitted.
+    fn manifest_hash(&self) -> String {
+        self.drive.line().map(|line| line.manifest_hash.to_string()).unwrap_or_default()
+    }
+
     fn names(&self) -> LogNames {
-        LogNames::new(self.services.job.name(), &self.drive.id, self.stamp)
+        LogNames::new(self.services.job.name.as_str(), &self.drive.id, self.stamp)
     }
 
     fn log_name(&self, detail: Detail) -> String {
@@ -178,28 +189,26 @@ impl Closing<'_> {
     fn desk(&self) -> Desk {
         Desk {
             store: Arc::clone(&self.store),
-            container: self.services.job.diagnostics().clone(),
-            session: self.session.id().to_owned(),
+            container: self.services.job.diagnostics.clone(),
+            session: self.lock.session().id().to_owned(),
         }
     }
 
     /// The receipt in the store, then the one in the state folder: with it, the session has run to its end.
-    async fn try_deliver(&self, receipt: &Receipt) -> Result<(), ReportError> {
+    async fn deliver(&self, receipt: &Receipt) -> Result<(), ReportError> {
         let text = receipt.to_json().map_err(ReportError::Json)?;
-        let draft = self.session.receipt_draft();
-        std::fs::write(&draft, text.as_bytes()).map_err(|source| ReportError::File { action: "writing", path: draft.clone(), source })?;
-        self.desk().upload(&self.names().receipt(), &draft, 2).await?;
-        let kept = self.session.keep_receipt(text.as_bytes());
-        kept.map_err(|source| ReportError::State { source })
+        self.desk().receipt(&self.names().receipt(), text.clone()).await?;
+        self.lock.write(Output::Receipt, text.as_bytes())?;
+        Ok(())
     }
 
     fn compose(&self, status: DriveCode, log: LogFacts, tally: Tally, finished: Option<&Finished>) -> Receipt {
         let session = SessionFacts {
-            account: self.services.job.account().to_owned(),
-            job: self.services.job.name().to_owned(),
+            account: self.services.job.account.to_string(),
+            job: self.services.job.name.as_str().to_owned(),
             drive_id: self.drive.id.clone(),
-            manifest_hash: self.manifest_hash.clone(),
-            id: self.session.id().to_owned(),
+            manifest_hash: self.manifest_hash(),
+            id: self.lock.session().id().to_owned(),
         };
         let base = Receipt::before_entries(session, status, self.facts.drive.clone(), self.facts.started, Timestamp::now());
         Receipt {
@@ -209,6 +218,13 @@ impl Closing<'_> {
             read_errors: finished.map(read_errors).unwrap_or_default(),
             ..base.with(tally)
         }
+    }
+}
+
+fn output(detail: Detail) -> Output {
+    match detail {
+        Detail::Error => Output::ErrorLog,
+        Detail::Verbose => Output::VerboseLog,
     }
 }
 
@@ -226,7 +242,7 @@ fn read_errors(finished: &Finished) -> Vec<ReadError> {
 fn broken(error: &ReportError) -> Broken {
     match error {
         ReportError::Log(_) | ReportError::Json(_) => Broken::internal(error),
-        ReportError::File { .. } | ReportError::State { .. } | ReportError::Upload { .. } | ReportError::Name { .. } => Broken::interrupted(error),
+        ReportError::File { .. } | ReportError::State(_) | ReportError::Upload { .. } | ReportError::Name { .. } => Broken::interrupted(error),
     }
 }
 

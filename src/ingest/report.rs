@@ -3,7 +3,7 @@
 //! The receipt in the state folder comes last: a session has run to its end when it is there, and not before.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::account::Account;
 use crate::drive::DriveId;
+use crate::ledger::state::StateError;
 use crate::manifest::{Attributes, BlobPath, BlobPathError, ByteRange, ContainerName, Digest, Range};
 use crate::report::{Counted, Detail, DriveCode, DriveLogError, DriveLogWriter, LogFacts, compose};
 use crate::store::{Condition, Store, StoreError, Target};
@@ -35,6 +36,9 @@ pub enum ReportError {
         #[source]
         source: io::Error,
     },
+    /// The state folder failed.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The store does not take it.
     #[error("the store does not take {what}")]
     Upload {
@@ -58,29 +62,16 @@ pub enum ReportError {
     Json(#[source] serde_json::Error),
 }
 
-/// Composes a log of all entries into a file; gives the SHA-256 as lower-case digits.
-pub(super) fn write_log(
-    account: Option<&Account>,
-    drive: &DriveId,
-    detail: Detail,
-    status: DriveCode,
-    path: &Path,
-) -> Result<String, ReportError> {
-    let failed = |action: &'static str| move |source| ReportError::File { action, path: path.to_owned(), source };
-    let file = create_private(path).map_err(failed("creating"))?;
-    let mut log = DriveLogWriter::new(Counted::new(BufWriter::new(file)), drive, detail)?;
+/// Composes a log of all entries; gives what it was written to, and the SHA-256 as lower-case digits.
+pub(super) fn write_log<W: Write>(
+    out: W, account: Option<&Account>, drive: &DriveId, detail: Detail, status: DriveCode,
+) -> Result<(W, String), ReportError> {
+    let mut log = DriveLogWriter::new(Counted::new(out), drive, detail)?;
     if let Some(account) = account {
         compose(&mut log, account.entries(), account)?;
     }
-    let (mut file, sum) = log.finish(status)?.finish();
-    file.flush().map_err(failed("writing"))?;
-    file.get_ref().sync_all().map_err(failed("writing"))?;
-    Ok(sum.lower_hex())
-}
-
-fn create_private(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
+    let (out, sum) = log.finish(status)?.finish();
+    Ok((out, sum.lower_hex()))
 }
 
 /// The place of reports in the store.
@@ -96,7 +87,7 @@ impl Desk {
         let failed = |source| ReportError::File { action: "reading", path: file.to_owned(), source };
         let refused = |source| ReportError::Upload { what: name.to_owned(), source };
         let target = self.target(name, slot)?;
-        let attributes = Attributes { content_type: Some(content_type(name).to_owned()), ..Attributes::default() };
+        let attributes = Attributes { content_type: Some("application/xml".to_owned()), ..Attributes::default() };
         let mut source = File::open(file).map_err(failed)?;
         let first = piece(&mut source).map_err(failed)?;
         if first.len() < PIECE {
@@ -117,6 +108,15 @@ impl Desk {
         }
         self.store.commit(&target, &blocks, &attributes, &Condition::Any).await.map_err(refused)?;
         Ok(())
+    }
+
+    /// Uploads a receipt.
+    pub(super) async fn receipt(&self, name: &str, text: String) -> Result<(), ReportError> {
+        let attributes = Attributes { content_type: Some("application/json".to_owned()), ..Attributes::default() };
+        let (body, target) = (Bytes::from(text), self.target(name, 2)?);
+        let digest = Digest::of(&body);
+        let put = self.store.put(&target, body, &digest, &attributes, &Condition::Any).await;
+        put.map(|_| ()).map_err(|source| ReportError::Upload { what: name.to_owned(), source })
     }
 
     fn target(&self, name: &str, slot: u64) -> Result<Target, ReportError> {
@@ -158,8 +158,4 @@ fn piece(source: &mut File) -> io::Result<Bytes> {
     let mut body = Vec::new();
     source.by_ref().take(PIECE as u64).read_to_end(&mut body)?;
     Ok(Bytes::from(body))
-}
-
-fn content_type(name: &str) -> &'static str {
-    if name.ends_with(".json") { "application/json" } else { "application/xml" }
 }

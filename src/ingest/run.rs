@@ -9,7 +9,8 @@ use super::names::{self, NameIndex, NameOptions, NamesError, Survey};
 use super::rename::LateNames;
 use super::unlock::{Opened, locate};
 use super::{Access, Admitted, Ending, Halt, Services, catalogue, plan};
-use crate::ledger::{Records, Scratch, Session, SessionLock, StateError};
+use crate::ledger::state::SessionLock;
+use crate::ledger::{Records, Scratch};
 use crate::manifest::{Catalogue, ManifestLimits};
 use crate::report::{DriveCode, Leaves, Progress, Receipt, Stamp};
 use crate::store::{ErrorClass, Store, StoreError};
@@ -61,7 +62,7 @@ pub async fn ingest(drive: Admitted, services: Services, progress: Progress) -> 
     match ending {
         Ok(ending) => ending,
         Err(Broken::Halted(halt)) => {
-            tracing::warn!(drive = %drive.id, job = services.job.name(), code = halt.code.as_str(), detail = %halt.detail, "drive not taken");
+            tracing::warn!(drive = %drive.id, job = services.job.name.as_str(), code = halt.code.as_str(), detail = %halt.detail, "drive not taken");
             Ending::Halted(halt)
         }
         Err(Broken::Interrupted(cause)) => Ending::Interrupted { cause },
@@ -74,7 +75,6 @@ struct Line<'a> {
     drive: &'a Admitted,
     services: &'a Services,
     store: Arc<dyn Store>,
-    session: Session,
     lock: SessionLock,
     stamp: Stamp,
 }
@@ -94,15 +94,11 @@ impl<'a> Line<'a> {
         };
         let key = super::finish::session_key(drive, services, &store, line);
         let session = services.state.session(&key);
-        let dry = services.dry_run.is_some();
-        let lock = session.lock(dry).map_err(|error| match error {
-            busy @ StateError::SessionBusy { .. } => Broken::interrupted(&busy),
-            other => Broken::interrupted(&other),
-        })?;
-        if !dry && let Some(receipt) = super::finish::earlier(&session)? {
+        let lock = session.lock().map_err(|error| Broken::interrupted(&error))?;
+        if services.dry_run.is_none() && let Some(receipt) = super::finish::earlier(&session)? {
             return Ok(Begun::Done(receipt));
         }
-        Ok(Begun::Line(Self { drive, services, store, session, lock, stamp: Stamp::now() }))
+        Ok(Begun::Line(Self { drive, services, store, lock, stamp: Stamp::now() }))
     }
 
     async fn run(self, progress: &Progress) -> Result<Ending, Broken> {
@@ -126,19 +122,19 @@ impl<'a> Line<'a> {
         let opened = self.open().await?;
         facts.opened(&opened);
         progress.stage("reading the manifest");
-        let scratch = self.lock.scratch().map_err(|e| Broken::interrupted(&e))?;
-        let catalogue = Arc::new(self.catalogue(&opened, scratch.path()).await?);
-        facts.catalogue(&catalogue);
-        let records = Scratch::create(scratch.path(), catalogue.summary().entries, catalogue.summary().ranges);
+        let scratch = self.lock.scratch();
+        let catalogue = Arc::new(self.catalogue(&opened, scratch).await?);
+        facts.catalogue(&self.drive.line()?.manifest_file, &catalogue);
+        let records = Scratch::create(scratch, catalogue.summary().entries, catalogue.summary().ranges);
         let records: Arc<dyn Records> = Arc::new(records.map_err(|e| Broken::interrupted(&e))?);
         let account = Account { catalogue, records };
         progress.stage("settling names");
-        let index = self.names(&account, scratch.path()).await?;
+        let index = self.names(&account, scratch).await?;
         progress.stage("transferring");
         progress.total(account.catalogue.summary().content_bytes, account.catalogue.summary().entries);
         let finished = self.transfer(&opened, &account, index, progress).await?;
         progress.stage("reporting");
-        self.closing(facts.clone()).finished(account, finished, scratch.path()).await
+        self.closing(facts.clone()).finished(account, finished, scratch).await
     }
 
     fn closing(&self, facts: Facts) -> Closing<'_> {
@@ -161,7 +157,7 @@ impl<'a> Line<'a> {
                 .ok_or_else(|| Halt::new(DriveCode::BitLockerKeyInvalid, "the job has no bitLockerKey for this drive"))?;
             let source = Arc::clone(&drive.source);
             let sector_size = source.sector_size();
-            Ok::<_, Halt>(locate(source, sector_size)?.unlock(password)?.open(limits)?)
+            locate(source, sector_size)?.unlock(password)?.open(limits)
         });
         Ok(opened.await??)
     }
@@ -175,11 +171,11 @@ impl<'a> Line<'a> {
     /// Settles every name, and sees to it that the containers are there before the first write.
     async fn names(&self, account: &Account, scratch: &Path) -> Result<NameIndex, Broken> {
         let options = NameOptions {
-            diagnostics: self.services.job.diagnostics().clone(),
+            diagnostics: self.services.job.diagnostics.clone(),
             scratch: scratch.to_owned(),
             heads: self.services.config.transfer.uploads,
         };
-        let settled = names::settle(|| account.entries(), &self.store, account.records.as_ref(), &options).await;
+        let settled = names::settle(|| account.catalogue.entries(), &self.store, account.records.as_ref(), &options).await;
         let (survey, index) = settled.map_err(|error| match error {
             NamesError::Store { source, .. } => self.before_the_first_write(&source),
             NamesError::TooManyContainers => Halt::of(DriveCode::ManifestFormatInvalid, &error).into(),
@@ -190,7 +186,7 @@ impl<'a> Line<'a> {
     }
 
     async fn containers(&self, survey: &Survey) -> Result<(), Broken> {
-        let diagnostics = self.services.job.diagnostics();
+        let diagnostics = &self.services.job.diagnostics;
         for container in survey.missing_containers().chain([diagnostics]) {
             self.store.create_container(container).await.map_err(|error| self.before_the_first_write(&error))?;
         }
@@ -225,11 +221,11 @@ impl<'a> Line<'a> {
             records: Arc::clone(&account.records),
             store: Arc::clone(&self.store),
             names: Arc::new(names),
-            session: self.session.id().to_owned(),
+            session: self.lock.session().id().to_owned(),
             host: services.host.clone(),
             window: share.min(LARGEST_WINDOW),
             max_read_errors: services.config.limits.max_read_errors,
-            volume_dirty: opened.files.info().dirty,
+            volume_dirty: opened.files.info().not_dismounted(),
             stop: services.stop.clone(),
             meter: Arc::new(Shown(progress.clone())),
         };
@@ -245,7 +241,7 @@ fn broken(error: &TransferError) -> Broken {
 }
 
 /// Work that blocks, on a thread of its own.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Broken> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Broken> {
     tokio::task::spawn_blocking(work).await.map_err(|panicked| Broken::internal(&panicked))
 }
 

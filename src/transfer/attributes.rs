@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::open;
 use crate::ledger::PartStatus;
-use crate::manifest::{Attributes, Catalogue, CatalogueError, Digest, Entry, SideFileNumber, side_file};
+use crate::manifest::{Attributes, Catalogue, CatalogueError, Digest, Entry, SIDE_FILE_BYTES, SideFileNumber, parse_metadata, parse_properties};
 use crate::volume::fields::index;
 use crate::volume::ntfs::Ntfs;
 
@@ -55,7 +55,7 @@ impl SideFiles {
             return Ok(known.clone());
         }
         let parsed =
-            self.read(number)?.and_then(|bytes| side_file::parse_metadata(&bytes).map_err(|_| PartStatus::XmlReadFailed));
+            self.read(number)?.and_then(|bytes| parse_metadata(&bytes).map_err(|_| PartStatus::XmlReadFailed));
         keep(&mut self.metadata, number, parsed.clone());
         Ok(parsed)
     }
@@ -65,7 +65,7 @@ impl SideFiles {
             return Ok(known.clone());
         }
         let parsed =
-            self.read(number)?.and_then(|bytes| side_file::parse_properties(&bytes).map_err(|_| PartStatus::XmlReadFailed));
+            self.read(number)?.and_then(|bytes| parse_properties(&bytes).map_err(|_| PartStatus::XmlReadFailed));
         keep(&mut self.properties, number, parsed.clone());
         Ok(parsed)
     }
@@ -77,7 +77,7 @@ impl SideFiles {
             Ok(file) => file,
             Err(failure) => return Ok(Err(failure.status.into())),
         };
-        if file.len() > side_file::LIMIT {
+        if file.len() > SIDE_FILE_BYTES {
             return Ok(Err(PartStatus::XmlReadFailed));
         }
         let mut bytes = vec![0; index(file.len())];

@@ -16,7 +16,7 @@ pub(super) fn summary(files: &Ntfs, job: &Job, drive: &DriveId, drive_bytes: u64
     Ok(json!({
         "path": line.manifest_file.to_string(),
         "driveId": summary.drive_id.to_string(),
-        "sha256": crate::report::hex(&summary.sha256),
+        "sha256": crate::report::lower_hex(&summary.sha256),
         "manifestBytes": summary.manifest_bytes,
         "entries": summary.entries,
         "ranges": summary.ranges,
