@@ -12,6 +12,7 @@ mod account;
 mod admit;
 mod catalogue;
 mod ending;
+mod finish;
 pub mod names;
 mod plan;
 mod rename;
@@ -22,6 +23,7 @@ mod unlock;
 
 pub use access::{Access, AccessError};
 pub use admit::Admitted;
+pub use catalogue::summary as manifest_summary;
 pub use ending::{Ending, Halt};
 pub use run::ingest;
 pub use services::{DryRun, Services};

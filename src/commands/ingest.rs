@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::drive::{DriveId, Source};
 use crate::ingest::{Access, Admitted, DryRun, Ending, Services, ingest};
 use crate::job::Job;
-use crate::ledger::StateDir;
+use crate::ledger::state::StateDir;
 use crate::report::Board;
 use crate::transfer::{Budget, Host, Stop};
 
@@ -128,7 +128,7 @@ fn admit(arguments: &Arguments, job: &Arc<Job>) -> Result<Vec<Admitted>, Failure
 }
 
 fn services(arguments: &Arguments, config: Arc<Config>, job: Arc<Job>, drives: usize) -> Result<Services, Failure> {
-    let store = config.store(job.account(), arguments.store.as_deref()).map_err(|e| Failure::usage_of(&e))?;
+    let store = config.store(&job.account, arguments.store.as_deref()).map_err(|e| Failure::usage_of(&e))?;
     let access =
         Access::open(&store, config.transfer.uploads, arguments.dry_run, arguments.offline).map_err(|e| Failure::usage_of(&e))?;
     let state = config.state_dir(arguments.state.as_deref()).map_err(|e| Failure::usage_of(&e))?;
@@ -139,7 +139,6 @@ fn services(arguments: &Arguments, config: Arc<Config>, job: Arc<Job>, drives: u
         uploads: Arc::new(Semaphore::new(config.transfer.uploads)),
         hashing: Arc::new(Semaphore::new(cores)),
     };
-    let dry_run = arguments.dry_run.then(|| DryRun { offline: arguments.offline, log: arguments.log.clone() });
     Ok(Services { config, job, access, state: Arc::new(state), host, drives: drives as u64, stop: Stop::default(), dry_run })
 }
 

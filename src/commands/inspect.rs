@@ -11,7 +11,7 @@ use super::look::{self, Given, Key};
 use super::output::to_stdout;
 use crate::drive::Source;
 use crate::ingest::{Located, Opened};
-use crate::volume::ReadAt as _;
+use crate::volume::partition::{Scheme, Table};
 
 mod manifest;
 mod text;
@@ -76,5 +76,57 @@ fn about(source: &Source) -> Value {
         "device": source.is_device(),
         "serial": source.serial().map(ToString::to_string),
         "model": source.model().map(ToString::to_string),
+    })
+}
+
+fn partitions(table: &Table) -> Value {
+    let first = table.first_data().map(|partition| partition.number);
+    let scheme = match table.scheme {
+        Scheme::Gpt { backup_used: false } => "GPT",
+        Scheme::Gpt { backup_used: true } => "GPT (from the copy at the end: the table at the start is damaged)",
+        Scheme::Mbr => "MBR",
+        Scheme::None => "none: the volume begins at byte 0",
+    };
+    let list = table.partitions.iter().map(|partition| {
+        json!({
+            "number": partition.number,
+            "start": partition.start,
+            "bytes": partition.size,
+            "type": partition.type_text,
+            "dataVolume": first == Some(partition.number),
+        })
+    });
+    json!({ "table": scheme, "sectorSize": table.sector_size, "list": list.collect::<Vec<_>>() })
+}
+
+fn bitlocker(located: &Located) -> Value {
+    let sealed = &located.sealed;
+    let protectors = sealed.protectors();
+    let copies = sealed.copies().map(|copy| copy.err().unwrap_or("good").to_owned());
+    json!({
+        "method": sealed.method().to_string(),
+        "sectorSize": sealed.sector_size(),
+        "toGo": sealed.to_go(),
+        "description": sealed.description().map(|text| text.to_string()),
+        "metadataCopies": copies,
+        "protectors": protectors.iter().map(|protector| protector.kind.to_string()).collect::<Vec<_>>(),
+    })
+}
+
+fn file_system(opened: &Opened) -> Value {
+    let info = opened.files.info();
+    json!({
+        "type": "NTFS",
+        "version": info.version.map(|(major, minor)| format!("{major}.{minor}")),
+        "label": info.label.to_string(),
+        "serial": format!("{:016X}", info.serial),
+        "sectorSize": info.sector_size,
+        "clusterSize": info.cluster_size,
+        "records": info.records,
+        "dirty": info.dirty,
+        "logClean": info.log_clean,
+        "hibernated": info.hibernated,
+        "backupBootSectorUsed": info.backup_boot_used,
+        "mirrorUsed": info.mirror_used,
     })
 }

@@ -7,10 +7,9 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use crate::drive::{DriveId, Source};
-use crate::ingest::{Halt, Located, Opened, locate};
-use crate::job::{Job, read_key_file};
-use crate::report::Leaves;
-use crate::secret::RecoveryPassword;
+use crate::ingest::{Halt, Located, Opened, Unlocked, locate};
+use crate::job::Job;
+use crate::secret::{RecoveryPassword, read_key_file};
 use crate::volume::ntfs::NtfsLimits;
 
 /// Where the recovery password comes from. Never an argument: process lists are read by everybody.
@@ -77,7 +76,7 @@ impl Given {
 /// The drive that is meant: the one given, or the job's only one.
 pub(crate) fn one_drive(job: &Job, given: Option<&DriveId>) -> Result<DriveId, Failure> {
     let ids: Vec<&DriveId> = job.drive_ids().collect();
-    let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let list = list(job);
     match (given, ids.as_slice()) {
         (Some(id), _) if job.drive(id).is_some() => Ok(id.clone()),
         (Some(id), _) => Err(Failure::usage(format!("job {} has no drive {id}; it has: {list}", job.name))),
@@ -85,6 +84,22 @@ pub(crate) fn one_drive(job: &Job, given: Option<&DriveId>) -> Result<DriveId, F
         (None, _) => {
             Err(Failure::usage(format!("job {} has {} drives: say which with --drive-id: {list}", job.name, ids.len())))
         }
+    }
+}
+
+/// The ids of a job's drives, for messages.
+pub(crate) fn list(job: &Job) -> String {
+    job.drive_ids().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The id of a source: what the drive itself says, if it says anything, else the one given, else the job's only one.
+pub(crate) fn identify(source: &Source, job: &Job, given: Option<&DriveId>) -> Result<DriveId, Failure> {
+    match (source.serial(), given) {
+        (Some(serial), Some(given)) if serial != given => {
+            Err(Failure::usage(format!("{} says it is drive {serial}, not {given}", source.name())))
+        }
+        (Some(serial), _) => one_drive(job, Some(serial)),
+        (None, given) => one_drive(job, given),
     }
 }
 
@@ -98,14 +113,17 @@ pub(crate) fn locate_in(source: &Arc<Source>) -> Result<Located, Failure> {
     locate(Arc::clone(source) as _, source.sector_size()).map_err(|halt| halted(&halt))
 }
 
+/// Unlocks a located drive.
+pub(crate) fn unlock(located: Located, key: &Given) -> Result<Unlocked, Failure> {
+    located.unlock(key.password()?).map_err(|halt| halted(&halt))
+}
+
 /// Unlocks and opens a located drive.
 pub(crate) fn open(located: Located, key: &Given) -> Result<Opened, Failure> {
-    let unlocked = located.unlock(key.password()?).map_err(|halt| halted(&halt))?;
-    unlocked.open(NtfsLimits::default()).map_err(|halt| halted(&halt))
+    unlock(located, key)?.open(NtfsLimits::default()).map_err(|halt| halted(&halt))
 }
 
 /// A drive's code as a failure with its remedy.
 pub(crate) fn halted(halt: &Halt) -> Failure {
-    let exit = if matches!(halt.code.leaves(), Leaves::Ends) { Exit::Internal } else { Exit::NotTaken };
-    Failure::with(exit, format!("{}: {}", halt.code.as_str(), halt.detail)).remedy(halt.code.remedy())
+    Failure::with(Exit::NotTaken, format!("{}: {}", halt.code.as_str(), halt.detail)).remedy(halt.code.remedy())
 }

@@ -47,13 +47,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let mut unreadable = 0_u64;
     to_stdout(|out| {
-        if !node.is_directory() {
+        if !node.is_directory {
             let name = path.as_ref().map(ToString::to_string).unwrap_or_default();
             return line(out, &files, &node, &name, &mut unreadable);
         }
         let mut written = Ok(());
         let listed = files.list(&node, &mut |entry: DirEntry| {
-            written = line(out, &files, &entry.node, &entry.name.to_string(), &mut unreadable);
+            written = line(out, &files, &entry.node, &entry.node.name.to_string(), &mut unreadable);
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         if let Err(error) = listed {
@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 fn line(out: &mut dyn Write, files: &Ntfs, node: &Node, name: &str, unreadable: &mut u64) -> std::io::Result<()> {
     let record = node.record();
-    if node.is_directory() {
+    if node.is_directory {
         return writeln!(out, "{:>15} {record:>10} {:>8} {name}\\", "-", "-");
     }
     match files.file(node) {

@@ -7,7 +7,7 @@ use super::Halt;
 use super::run::Broken;
 use crate::drive::DriveId;
 use crate::job::JobDrive;
-use crate::manifest::{self, Catalogue, ManifestError, ManifestLimits};
+use crate::manifest::{self, Catalogue, ManifestError, ManifestLimits, Summary};
 use crate::report::DriveCode;
 use crate::volume::DrivePathError;
 use crate::volume::ntfs::{FileErrorClass, Ntfs, NtfsFile};
@@ -25,7 +25,14 @@ pub(super) fn read(
 ) -> Result<Catalogue, Broken> {
     let file = open(files, line)?;
     let source = io::BufReader::with_capacity(PIECE, Sequential { file, at: 0 });
-    manifest::read(source, &line.manifest_hash, drive, limits, scratch).map_err(|error| broken(error))
+    manifest::read(source, &line.manifest_hash, drive, limits, scratch).map_err(|error| broken(&error))
+}
+
+/// Reads and checks the manifest that the job names, and keeps nothing of it.
+pub fn summary(files: &Ntfs, line: &JobDrive, drive_bytes: u64) -> Result<Summary, Halt> {
+    let limits = ManifestLimits { drive_bytes, ..ManifestLimits::default() };
+    let source = io::BufReader::with_capacity(PIECE, Sequential { file: open(files, line)?, at: 0 });
+    manifest::summarise(source, Some(&line.manifest_hash), &limits).map_err(|error| Halt::of(code(&error), &error))
 }
 
 fn open(files: &Ntfs, line: &JobDrive) -> Result<NtfsFile, Halt> {
@@ -49,15 +56,21 @@ fn open(files: &Ntfs, line: &JobDrive) -> Result<NtfsFile, Halt> {
     })
 }
 
-fn broken(error: ManifestError) -> Broken {
-    let code = match &error {
+fn broken(error: &ManifestError) -> Broken {
+    match error {
+        ManifestError::Scratch(_) => Broken::interrupted(error),
+        _ => Halt::of(code(error), error).into(),
+    }
+}
+
+fn code(error: &ManifestError) -> DriveCode {
+    match error {
         ManifestError::Corrupted { .. } => DriveCode::ManifestCorrupted,
         ManifestError::FormatInvalid(_) => DriveCode::ManifestFormatInvalid,
         ManifestError::DriveIdMismatch { .. } => DriveCode::ManifestDriveIdMismatch,
         ManifestError::Read(_) => DriveCode::ReadManifestFailed,
-        ManifestError::Scratch { .. } => return Broken::interrupted(&error),
-    };
-    Halt::of(code, &error).into()
+        ManifestError::Scratch(_) => DriveCode::InternalError,
+    }
 }
 
 /// A file of the drive, read from front to end.

@@ -156,6 +156,6 @@ impl Desk {
 
 fn piece(source: &mut File) -> io::Result<Bytes> {
     let mut body = Vec::new();
-    source.by_ref().take(PIECE as u64).read_to_end(&mut body)?;
+    Read::by_ref(source).take(PIECE as u64).read_to_end(&mut body)?;
     Ok(Bytes::from(body))
 }

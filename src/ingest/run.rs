@@ -142,7 +142,7 @@ impl<'a> Line<'a> {
             drive: self.drive,
             services: self.services,
             store: Arc::clone(&self.store),
-            session: &self.session,
+            lock: &self.lock,
             stamp: self.stamp,
             facts,
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Access;
 use crate::config::Config;
 use crate::job::Job;
-use crate::ledger::StateDir;
+use crate::ledger::state::StateDir;
 use crate::transfer::{Host, Stop};
 
 /// What every drive of a run shares.
