@@ -56,7 +56,7 @@ impl Facts {
     }
 }
 
-/// SCSI and SATA drives have vital product data, NVMe drives a file of their own.
+/// SCSI and SATA drives have vital product data, `NVMe` drives a file of their own.
 fn serial(drive: &Path) -> Option<DriveId> {
     let page = bytes(&drive.join("device/vpd_pg80")).and_then(|page| from_page_80(&page));
     page.or_else(|| text(&drive.join("device/serial"))?.parse().ok())

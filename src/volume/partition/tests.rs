@@ -1,5 +1,6 @@
 //! Tables built in memory, whole and damaged.
 
+use super::PartitionKind::{Data, EfiSystem, MicrosoftReserved, Other, Recovery};
 use super::*;
 use proptest::prelude::*;
 use std::io;
@@ -85,7 +86,6 @@ fn a_gpt_is_read_in_either_sector_size_whatever_the_device_claims() {
     }
     let table = read(&usual(512), None).unwrap();
     let kinds: Vec<_> = table.partitions.iter().map(|p| p.kind).collect();
-    use PartitionKind::{Data, EfiSystem, MicrosoftReserved, Other, Recovery};
     assert_eq!(kinds, [EfiSystem, MicrosoftReserved, Recovery, Other, Data, Data]);
     assert_eq!(table.partitions[4].type_text, format!("basic data ({BASIC})"));
 }
