@@ -161,7 +161,6 @@ fn an_mbr_counts_in_the_unit_under_which_a_volume_begins() {
         assert_eq!((table.scheme, table.sector_size), (Scheme::Mbr, unit));
         assert_eq!(first_of(&table), (4, 8 * u64::from(unit), 40 * u64::from(unit)));
         let kinds: Vec<_> = table.partitions.iter().map(|p| p.kind).collect();
-        use PartitionKind::{Data, EfiSystem, Other, Recovery};
         assert_eq!(kinds, [Recovery, EfiSystem, Other, Data]);
     }
     let mut unknown = vec![0; 4096 * 64];
