@@ -1,6 +1,6 @@
 //! The configuration: where state and stores are, what a drive may ask of this host, how much of the host a transfer may take.
 //!
-//! In: a TOML file, or none. Three stages: the file's table as typed ([`mod@read`]), each key taken out of it and checked
+//! In: a TOML file, or none. Three stages: the file's table as typed (`config/read.rs`), each key taken out of it and checked
 //! against its range, and [`Config`], in which all values are meant. Refuses: keys that are not known and values out of range; every
 //! message names file, key, value and what is allowed. `config/dockside.toml` shows every key with its default.
 

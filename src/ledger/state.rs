@@ -104,9 +104,8 @@ impl SessionKey {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part);
         }
-        let mut id: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        id.truncate(ID_DIGITS);
-        id
+        let digits = digest.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).take(ID_DIGITS).collect()
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct TextPlace {
 }
 
 /// The code of a value.
-pub(super) fn code<T: PartialEq>(all: &[T], value: T) -> u8 {
+pub(super) fn code<T: PartialEq + Copy>(all: &[T], value: T) -> u8 {
     all.iter().zip(1..).find(|(candidate, _)| **candidate == value).map_or(0, |(_, code)| code)
 }
 

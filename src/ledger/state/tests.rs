@@ -148,10 +148,10 @@ fn a_lock_on_a_removed_file_does_not_count() {
     let (_folder, state) = state();
     let path = state.session(&key()).lock_file();
     fs::write(&path, "").unwrap();
-    let stale = fs::File::open(&path).unwrap();
+    let removed = fs::File::open(&path).unwrap();
     fs::remove_file(&path).unwrap();
     // somebody holds the removed file: the session is free all the same
-    stale.try_lock().unwrap();
+    removed.try_lock().unwrap();
     state.session(&key()).lock().unwrap();
 }
 
