@@ -262,9 +262,9 @@ impl Findings {
         }
     }
 
-    /// Gives the last findings, added without a line (0), their line.
+    /// Gives findings that were added without a line (0), their line.
     pub(super) fn settle(&mut self, line: u64) {
-        for finding in self.shown.iter_mut().rev().take_while(|finding| finding.line == 0) {
+        for finding in self.shown.iter_mut().filter(|finding| finding.line == 0) {
             finding.line = line;
         }
     }
