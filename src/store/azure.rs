@@ -1,6 +1,6 @@
 //! Azure Blob Storage: block blobs with ids made of the content, page blobs with a mark until they are complete.
 //!
-//! On object_store's HTTP client and authorizer; the requests are our own, since its own uploads choose their block bounds and
+//! On `object_store`'s HTTP client and authorizer; the requests are our own, since its own uploads choose their block bounds and
 //! cannot commit on a condition. Every body travels with its MD5. Facts of the service: its REST reference and the emulator.
 
 mod answer;

@@ -1,4 +1,4 @@
-//! A folder as a store: our own writer, since object_store's neither syncs nor keeps attributes nor finds parts after a crash.
+//! A folder as a store: our own writer, since `object_store`'s neither syncs nor keeps attributes nor finds parts after a crash.
 //!
 //! ```text
 //! <root>/<container>/<segments of the name>               a blob

@@ -21,7 +21,7 @@ pub use self::credentials::Credentials;
 use self::credentials::Given;
 pub use self::url::{StoreUrl, StoreUrlError};
 
-/// The emulator's account, whose key is public and comes from object_store.
+/// The emulator's account, whose key is public and comes from `object_store`.
 const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
 /// Where the emulator answers if nothing else is said.
 const EMULATOR: &str = "http://127.0.0.1:10000";
@@ -79,7 +79,7 @@ pub enum OpenError {
         /// The endpoint.
         endpoint: String,
     },
-    /// A setting of object_store that would be ignored or is unsafe.
+    /// A setting of `object_store` that would be ignored or is unsafe.
     #[error("the setting {key} is not supported")]
     Unsupported {
         /// Its name.

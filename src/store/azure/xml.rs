@@ -185,6 +185,12 @@ mod tests {
         );
         assert_eq!(block_list(&body, "CommittedBlocks").unwrap(), [StagedBlock { id: "YQ==".to_owned(), length: 3 }]);
         assert_eq!(block_list(&body, "UncommittedBlocks").unwrap(), [StagedBlock { id: "Yg==".to_owned(), length: 4 }]);
-        assert_eq!(commit_body(["YQ==", "YQ=="].into_iter()).len(), 54 + 12 + 2 * 21);
+    }
+
+    #[test]
+    fn a_commit_names_the_latest_copy_of_each_block() {
+        let expected =
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList><Latest>YQ==</Latest><Latest>YQ==</Latest></BlockList>";
+        assert_eq!(commit_body(["YQ==", "YQ=="].into_iter()), expected);
     }
 }

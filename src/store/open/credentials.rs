@@ -1,4 +1,4 @@
-//! Settings of object_store by their usual names, from the environment or a file. Values are hidden.
+//! Settings of `object_store` by their usual names, from the environment or a file. Values are hidden.
 //!
 //! The file has lines `KEY=VALUE`; blank lines and lines that begin with `#` are skipped, a value may stand in single or double quotes.
 //! An unknown or repeated key is refused: a typing error must not silently mean another credential. A file that others can read, or
@@ -30,7 +30,7 @@ pub enum Credentials {
 
 /// Bytes of a credentials file.
 const FILE: u64 = 64 * 1_024;
-/// The variable of the emulator's place, which is no setting of object_store's builder.
+/// The variable of the emulator's place, which is no setting of `object_store`'s builder.
 const EMULATOR_URL: &str = "azurite_blob_storage_url";
 
 /// Settings that were found, by their name in lower case.
@@ -76,7 +76,7 @@ impl Given {
         self.values.iter().filter_map(|(key, value)| Some((key.parse().ok()?, value.expose_secret().trim())))
     }
 
-    /// Whether a switch is on, as object_store reads it.
+    /// Whether a switch is on, as `object_store` reads it.
     pub(super) fn is_true(&self, wanted: AzureConfigKey) -> bool {
         let on = |value: &str| ["1", "true", "on", "yes", "y"].iter().any(|word| value.eq_ignore_ascii_case(word));
         self.get(wanted).is_some_and(on)
@@ -134,7 +134,7 @@ impl Given {
         self.get(AzureConfigKey::Token).is_none_or(|token| token.bytes().all(|byte| byte.is_ascii_graphic()))
     }
 
-    /// Settings of object_store's builder, but for place and client.
+    /// Settings of `object_store`'s builder, but for place and client.
     pub(super) fn credential_settings(&self) -> impl Iterator<Item = (AzureConfigKey, &str)> {
         use AzureConfigKey as K;
         let other = |key: AzureConfigKey| matches!(key, K::AccountName | K::Endpoint | K::ContainerName | K::Client(_));

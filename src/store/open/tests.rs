@@ -6,6 +6,9 @@ use secrecy::SecretString;
 
 use super::*;
 
+/// Endpoint, settings, name of the refusal.
+type Case<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], &'a str);
+
 const KEY: &str = "aHVzaGh1c2hodXNo";
 
 fn config(url: &str, endpoint: Option<&str>, pairs: &[(&str, &str)]) -> StoreConfig {
@@ -58,7 +61,7 @@ fn an_account_opens_with_each_kind_of_credential() {
 #[test]
 fn what_cannot_work_is_refused_by_name() {
     let key = ("AZURE_STORAGE_ACCOUNT_KEY", KEY);
-    let cases: [(Option<&str>, &[(&str, &str)], &str); 8] = [
+    let cases: [Case; 8] = [
         (None, &[], "NoCredential"),
         (None, &[("AZURE_STORAGE_USE_EMULATOR", "false")], "NoCredential"),
         (None, &[key, ("AZURE_STORAGE_ACCOUNT_NAME", "other")], "OtherAccount"),
@@ -86,11 +89,11 @@ fn nothing_shows_a_secret() {
     for endpoint in [None, Some("https://x.net/?sig=hush"), Some("http://u:hush@10.0.0.1")] {
         for pairs in kinds {
             let config = config("azure://acct", endpoint, pairs);
-            let mut texts = format!("{config} {config:?}");
-            match open(&config, 1) {
-                Ok(store) => texts.push_str(&format!("{} {store:?}", store.url())),
-                Err(error) => texts.push_str(&format!("{error} {error:?} {:?}", std::error::Error::source(&error))),
-            }
+            let result = match open(&config, 1) {
+                Ok(store) => format!("{} {store:?}", store.url()),
+                Err(error) => format!("{error} {error:?} {:?}", std::error::Error::source(&error)),
+            };
+            let texts = format!("{config} {config:?} {result}");
             for secret in SECRETS {
                 assert!(!texts.contains(secret), "{secret} in {texts}");
             }
