@@ -105,7 +105,7 @@ impl Boot {
         }
         let sectors = u64_at(sector, 40).ok_or_else(cut)?;
         // positions are compared with signed numbers in places, so the last bit stays free
-        let size = sectors.checked_mul(sector_size).filter(|&size| size >= cluster && size <= i64::MAX as u64);
+        let size = sectors.checked_mul(sector_size).filter(|&size| size >= cluster && i64::try_from(size).is_ok());
         let size = size.ok_or(Fault::new(40, "a number of sectors", sectors))?;
         let clusters = size / cluster;
         let place = |offset: usize| {

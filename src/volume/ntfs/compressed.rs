@@ -34,37 +34,29 @@ impl Compressed {
         &self.runs
     }
 
-    /// Fills `buffer` from byte `offset` of the stream, of which `end` bytes are written.
+    /// Fills `buffer` from byte `range.offset` on; the read must not go beyond `range.end`.
     pub(super) fn read(&mut self, disk: &Disk, record: u64, range: Range, buffer: &mut [u8]) -> Result<(), FileError> {
         let size = UNIT_CLUSTERS * disk.cluster;
         let (mut offset, mut rest) = (range.offset, buffer);
         while !rest.is_empty() {
             let (unit, within) = (offset / size, offset % size);
-            let wanted = rest.len() as u64;
-            let length = match self.uniform(disk, unit, within).map(|span| (span, span.clusters / UNIT_CLUSTERS * size - within))
-            {
+            let uniform = self.uniform(unit);
+            let there = uniform.map_or(size, |span| span.clusters / UNIT_CLUSTERS * size) - within;
+            let length = there.min(rest.len() as u64);
+            let place = rest.split_at_mut(index(length)).0;
+            match uniform.map(|span| span.lcn) {
                 // whole units of one run, plain or holes, in one request
-                Some((span, there)) => {
-                    let length = there.min(wanted);
-                    let place = rest.split_at_mut(index(length)).0;
-                    match span.lcn {
-                        Some(lcn) => disk.read(record, lcn * disk.cluster + within, place)?,
-                        None => place.fill(0),
-                    }
-                    length
-                }
+                Some(Some(lcn)) => disk.read(record, lcn * disk.cluster + within, place)?,
+                Some(None) => place.fill(0),
                 None => {
-                    let length = (size - within).min(wanted);
-                    let place = rest.split_at_mut(index(length)).0;
                     let whole = within == 0 && (length == size || offset + length == range.end);
                     if whole && self.kept != Some(unit) {
                         self.expand(disk, record, unit, place)?;
                     } else {
                         self.copy(disk, record, unit, index(within), place)?;
                     }
-                    length
                 }
-            };
+            }
             rest = rest.split_at_mut(index(length)).1;
             offset += length;
         }
@@ -72,8 +64,7 @@ impl Compressed {
     }
 
     /// The run that holds the whole of `unit`, if one does.
-    fn uniform(&mut self, disk: &Disk, unit: u64, within: u64) -> Option<Span> {
-        debug_assert!(within < UNIT_CLUSTERS * disk.cluster);
+    fn uniform(&mut self, unit: u64) -> Option<Span> {
         self.runs.at(unit * UNIT_CLUSTERS, &mut self.hint).filter(|span| span.clusters >= UNIT_CLUSTERS)
     }
 

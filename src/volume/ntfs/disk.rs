@@ -14,6 +14,9 @@ use crate::volume::{ReadAt, ReadError};
 /// Bytes read at a time for records and index blocks; a multiple of both.
 const CHUNK: u64 = 64 << 10;
 
+/// Bytes of a table.
+type Chunk = Arc<[u8]>;
+
 /// The volume below, its clusters, and the chunks lately read.
 pub(super) struct Disk {
     device: Arc<dyn ReadAt>,
@@ -21,7 +24,8 @@ pub(super) struct Disk {
     pub(super) cluster: u64,
     /// What runs are checked against.
     pub(super) bounds: Bounds,
-    chunks: Mutex<Cache<(u64, u64), Arc<[u8]>>>,
+    /// By record of the table and number of the chunk in it.
+    chunks: Mutex<Cache<(u64, u64), Chunk>>,
 }
 
 /// A stream of small structures: `length` bytes in `runs`, belonging to `record`.
@@ -95,7 +99,7 @@ impl Disk {
         chunk.get(within..within + length).map(<[u8]>::to_vec).ok_or(beyond)
     }
 
-    fn chunk(&self, table: Table<'_>, number: u64) -> Result<Arc<[u8]>, FileError> {
+    fn chunk(&self, table: Table<'_>, number: u64) -> Result<Chunk, FileError> {
         let key = (table.record, number);
         let offset = number * CHUNK;
         let length = index(table.length.saturating_sub(offset).min(CHUNK));
@@ -105,7 +109,7 @@ impl Disk {
         }
         let mut bytes = vec![0; length];
         self.read_stream(table.record, table.runs, &mut 0, offset, &mut bytes)?;
-        let chunk: Arc<[u8]> = bytes.into();
+        let chunk: Chunk = bytes.into();
         lock(&self.chunks).put(key, Arc::clone(&chunk), chunk.len());
         Ok(chunk)
     }

@@ -33,6 +33,7 @@ const PAGE: usize = 4096;
 
 /// Facts about a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each shown by itself")]
 pub struct VolumeInfo {
     /// Bytes per sector, of the volume's own making.
     pub sector_size: u64,

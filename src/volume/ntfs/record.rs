@@ -26,7 +26,7 @@ const IN_USE: u16 = 1;
 const DIRECTORY: u16 = 2;
 const BELOW_EXTEND: u16 = 4;
 
-/// Which record, and the how manieth file in it.
+/// Which record, and which of the files that used it in turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Reference {
     /// Number of the record: 48 bits.
@@ -38,8 +38,8 @@ pub(super) struct Reference {
 impl Reference {
     /// Splits a reference as it is on disk.
     pub(super) fn new(packed: u64) -> Self {
-        let [a, b, c, d, e, f, low, high] = packed.to_le_bytes();
-        Self { record: u64::from_le_bytes([a, b, c, d, e, f, 0, 0]), sequence: u16::from_le_bytes([low, high]) }
+        let [.., low, high] = packed.to_le_bytes();
+        Self { record: packed & 0xFFFF_FFFF_FFFF, sequence: u16::from_le_bytes([low, high]) }
     }
 
     /// Whether both mean the same file, 0 as a sequence number standing for any.

@@ -124,7 +124,7 @@ impl Runs {
         *hint = run;
         let Run { vcn: start, lcn } = *self.runs.get(run)?;
         let end = self.run_end(run);
-        let lcn = (lcn != HOLE).then_some(lcn + (vcn - start));
+        let lcn = (lcn != HOLE).then(|| lcn + (vcn - start));
         Some(Span { vcn, lcn, clusters: end - vcn })
     }
 
@@ -200,12 +200,12 @@ fn unpack_one(list: &[u8], at: usize) -> Result<Option<(Packed, &[u8])>, Fault> 
 
 /// A little-endian number of up to eight bytes with the sign in its last one.
 fn signed(bytes: &[u8]) -> i64 {
-    let fill = if bytes.last().is_some_and(|&last| last >= 0x80) { 0xFF } else { 0 };
-    let mut full = [fill; 8];
-    for (place, &byte) in full.iter_mut().zip(bytes) {
+    let negative = bytes.last().is_some_and(|&last| last >= 0x80);
+    let mut number = [if negative { 0xFF } else { 0 }; 8];
+    for (place, &byte) in number.iter_mut().zip(bytes) {
         *place = byte;
     }
-    i64::from_le_bytes(full)
+    i64::from_le_bytes(number)
 }
 
 #[cfg(test)]
