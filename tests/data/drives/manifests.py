@@ -396,7 +396,7 @@ def structure(bad, swap, small):
     swap("two-drive-ids", "two drive ids", "</DriveId>", "</DriveId><DriveId>%s</DriveId>" % DRIVE)
     bad("drive-id-late", "the drive id behind a list", manifest(small).replace("<DriveId>%s</DriveId>" % DRIVE, "").replace(
         "</Drive>", "<DriveId>%s</DriveId></Drive>" % DRIVE))
-    swap("drive-id-empty", "an empty drive id", DRIVE, "")
+    swap("drive-id-empty", "an empty drive id is no drive's", DRIVE, "", "ManifestDriveIdMismatch")
     swap("wrong-drive-id", "another drive's manifest", DRIVE, "DKS-OTHER", "ManifestDriveIdMismatch")
     swap("drive-id-case", "case counts in a drive id", DRIVE, DRIVE.lower(), "ManifestDriveIdMismatch")
     key, sas = "<StorageAccountKey>bm90LWEtcmVhbC1rZXk=</StorageAccountKey>", "<ContainerSas>import?sv=2014-02-14</ContainerSas>"
@@ -475,6 +475,7 @@ def page_rules(bad, d):
         bad(name, why, manifest(raw_blob("import/disk.vhd", "\\disk.vhd", length, pages(ranges))))
 
     rule("page-length", "a page blob of a length that is no multiple of 512", [], 65_537)
+    rule("page-over-8t", "a page blob over 8 TiB", [], (8 << 40) + 512)
     rule("page-offset", "a range that begins inside a page", [(100, 512, digest)])
     rule("page-range-length", "a range that ends inside a page", [(0, 100, digest)])
     rule("page-empty", "a range of no bytes", [(0, 0, digest)])
