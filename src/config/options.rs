@@ -105,6 +105,11 @@ impl Transfer {
         }
     }
 
+    /// The upload limit as a count of slots.
+    pub fn upload_slots(&self) -> usize {
+        usize::try_from(self.uploads).unwrap_or(usize::MAX).max(1)
+    }
+
     pub(super) fn read(mut section: Section, machine: &Machine) -> Result<Self, ConfigError> {
         let usual = Self::defaults(machine);
         let transfer = Self {
