@@ -1,10 +1,13 @@
 //! What is named and what is done: records by entry number.
 //!
-//! [`Records`] is the interface; [`Scratch`](scratch) keeps them in files of the state folder for the time of one run.
+//! [`Records`] is the interface; [`Scratch`] keeps them in files of the state folder for the time of one run.
 
 mod outcome;
+mod scratch;
+pub mod state;
 
 pub use outcome::{BlobStatus, DispositionStatus, EntryOutcome, NameDecision, NameFate, PartStatus, RangeStatus};
+pub use scratch::Scratch;
 
 use crate::manifest::EntryNumber;
 

@@ -1,2 +1,7 @@
 //! The `dockside` program: parse the arguments, hand over to a command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dockside::commands::run(std::env::args_os())
+}

@@ -1,11 +1,23 @@
-//! Where blobs go: one trait, three places (a folder, Azure, memory).
+//! Where blobs go: one trait, three places (a folder, Azure, memory), and what is put around them (a dry run, a store that fails).
 //!
 //! A store repeats what may be repeated (time-outs, 5xx, cut bodies) by itself and answers a [`StoreError`] only when that is final.
 
+mod azure;
+mod dry_run;
 mod error;
+#[doc(hidden)]
+pub mod failing;
+mod folder;
+mod memory;
+mod open;
 mod types;
 
+pub use azure::{AzureStore, EndpointError, RetryPolicy};
+pub use dry_run::DryRun;
 pub use error::{ErrorClass, StoreError};
+pub use folder::FolderStore;
+pub use memory::MemoryStore;
+pub use open::{Credentials, OpenError, StoreConfig, StoreUrl, StoreUrlError, open, open_with};
 pub use types::{BlobHead, Condition, ETag, ListPage, ListedBlob, PageEnd, PageToken, StagedBlock, Stored, StoredKind, Target};
 
 use async_trait::async_trait;
@@ -31,10 +43,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// One page of the container's blobs in the store's order, from the token on. A missing container is [`StoreError::ContainerMissing`].
     async fn list(&self, container: &ContainerName, from: Option<PageToken>) -> Result<ListPage, StoreError>;
 
-    /// What is there under this name; `None` if nothing visible is.
+    /// What is there under this name; `None` if nothing visible is, or the container is missing.
     async fn head(&self, path: &BlobPath) -> Result<Option<BlobHead>, StoreError>;
 
-    /// Stores a block blob of one range in one request. `digest` is sent along, and becomes the blob's MD5 property.
+    /// Stores a block blob of one range in one request. `digest` is sent along, and becomes the blob's MD5 property unless the
+    /// attributes bring one (a folder keeps only that one).
     async fn put(
         &self,
         target: &Target,
@@ -44,8 +57,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         condition: &Condition,
     ) -> Result<Stored, StoreError>;
 
-    /// Stages one block. Harmless to repeat.
-    async fn stage(&self, target: &Target, range: &Range, body: Bytes) -> Result<(), StoreError>;
+    /// Stages one block. Harmless to repeat. Answers how often the store refused the bytes for their checksum before it took them.
+    async fn stage(&self, target: &Target, range: &Range, body: Bytes) -> Result<u64, StoreError>;
 
     /// The blocks staged and not committed, as far as the store knows them.
     async fn staged(&self, target: &Target) -> Result<Vec<StagedBlock>, StoreError>;
@@ -68,8 +81,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         condition: &Condition,
     ) -> Result<(), StoreError>;
 
-    /// Writes one page range.
-    async fn write_pages(&self, target: &Target, range: &Range, body: Bytes) -> Result<(), StoreError>;
+    /// Writes one page range. Answers how often the store refused the bytes for their checksum before it took them.
+    async fn write_pages(&self, target: &Target, range: &Range, body: Bytes) -> Result<u64, StoreError>;
 
     /// Ends a page blob: [`PageEnd::Complete`] removes the mark, [`PageEnd::Incomplete`] leaves it and what was written.
     async fn finish_pages(

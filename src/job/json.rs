@@ -195,6 +195,6 @@ impl<'n, 'a> Cursor<'n, 'a> {
     /// The line of the key; counted only for a message.
     fn line(&self) -> Option<usize> {
         let before = self.source.get(..self.key?)?;
-        Some(before.iter().filter(|byte| **byte == b'\n').count() + 1)
+        Some(before.split(|byte| *byte == b'\n').count())
     }
 }

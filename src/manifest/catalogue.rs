@@ -30,3 +30,6 @@ pub(super) use format::{EntryRecord, SidePair};
 pub use open::{Catalogue, CatalogueError};
 pub use writer::ScratchError;
 pub(super) use writer::{Nowhere, Sink, Writer};
+
+#[cfg(test)]
+mod tests;

@@ -262,6 +262,13 @@ impl Findings {
         }
     }
 
+    /// Gives findings that were added without a line (0), their line.
+    pub(super) fn settle(&mut self, line: u64) {
+        for finding in self.shown.iter_mut().filter(|finding| finding.line == 0) {
+            finding.line = line;
+        }
+    }
+
     /// The first findings, in the manifest's order.
     pub fn shown(&self) -> &[Finding] {
         &self.shown

@@ -110,7 +110,8 @@ fn check<S: Sink>(
     let mut xml = Xml::new(Tap::new(source, limits.bytes, with_md5));
     let mut grammar = Grammar::new(limits, sink);
     let stopped = parse(&mut xml, &mut grammar)?;
-    let (line, mut tap) = (xml.next_line(), xml.into_tap());
+    let line = xml.line();
+    let mut tap = xml.into_tap();
     match stopped.map_or_else(|| tap.drain(), Err) {
         Ok(()) => {}
         Err(Stop::Source(error)) => return Err(ManifestError::Read(error)),
@@ -135,30 +136,31 @@ fn check<S: Sink>(
 /// Feeds the grammar until the document ends or cannot be read on; then the reason, if bytes are the reason.
 fn parse<R: Read, S: Sink>(xml: &mut Xml<R>, grammar: &mut Grammar<'_, S>) -> Result<Option<Stop>, ManifestError> {
     loop {
-        let line = xml.next_line();
-        let token = match xml.next() {
-            Ok(token) => token,
-            Err(Broken::Bytes(Stop::Event)) => return Ok(grammar.stop(line, Rule::EventTooLong)),
+        let step = match xml.next() {
+            Ok(token) => grammar.token(&token).map(|()| token == Token::End),
+            Err(Broken::Bytes(Stop::Event)) => Err(Halt::Rule(Rule::EventTooLong)),
             Err(Broken::Bytes(stop)) => return Ok(Some(stop)),
-            Err(Broken::Rule(rule)) => return Ok(grammar.stop(line, rule)),
+            Err(Broken::Rule(rule)) => Err(Halt::Rule(rule)),
         };
-        match grammar.token(&token, line) {
-            Ok(()) if token == Token::End => return Ok(None),
-            Ok(()) => {}
-            Err(Halt::Rule(rule)) => return Ok(grammar.stop(line, rule)),
+        let ended = match step {
+            Ok(ended) => ended,
             Err(Halt::Scratch(error)) => return Err(ManifestError::Scratch(error)),
+            Err(Halt::Rule(rule)) => {
+                // the bytes behind it are still there to be hashed
+                grammar.broken(rule);
+                true
+            }
+        };
+        if grammar.wants_line() {
+            grammar.settle(xml.line());
+        }
+        if ended {
+            return Ok(None);
         }
     }
 }
 
 impl<S: Sink> Grammar<'_, S> {
-    /// Notes the rule that ends the reading. The bytes below are still there to be hashed.
-    fn stop(&mut self, line: u64, rule: Rule) -> Option<Stop> {
-        self.line = line;
-        self.broken(rule);
-        None
-    }
-
     fn finish(self, version: Version, manifest_bytes: u64, hashes: Hashes) -> (Summary, S) {
         let summary = Summary {
             version,

@@ -148,3 +148,6 @@ fn content_md5(value: &str) -> Result<[u8; 16], SideFileError> {
         _ => Err(SideFileError::ContentMd5),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::format::{self, SidePair};
 use crate::manifest::{Entry, EntryNumber, Range, SideFile, SideFileNumber, Summary};
-use crate::volume::fields::index;
+use crate::volume::fields::{index, u64_at};
 
 /// Bytes an iterator reads at once.
 const CHUNK: u64 = 64 << 10;
@@ -114,7 +114,7 @@ impl Catalogue {
             return Err(at.no_such());
         }
         let longest = format::ENTRY_HEAD as u64 + 2 * format::PATH;
-        let record = self.files.indexed(at, &self.files.entry_index, &self.files.entries, longest)?;
+        let record = indexed(at, &self.files.entry_index, &self.files.entries, longest)?;
         self.complete(at, &record, &mut None)
     }
 
@@ -135,16 +135,16 @@ impl Catalogue {
             return Err(at.no_such());
         }
         let longest = format::SIDE_HEAD as u64 + format::PATH;
-        let record = self.files.indexed(at, &self.files.side_index, &self.files.sides, longest)?;
+        let record = indexed(at, &self.files.side_index, &self.files.sides, longest)?;
         format::decode_side_file(number, &record).ok_or_else(|| at.damaged())
     }
 
     /// The entry in `record`, with the side files of its list, every number in it checked against what there is.
-    fn complete(&self, at: At, record: &[u8], last: &mut Option<(u64, SidePair)>) -> Result<Entry, CatalogueError> {
+    fn complete(&self, at: At, record: &[u8], cached: &mut Option<(u64, SidePair)>) -> Result<Entry, CatalogueError> {
         let (mut entry, list) = format::decode_entry(at.number, record).ok_or_else(|| at.damaged())?;
-        let pair = match *last {
+        let pair = match *cached {
             Some((number, pair)) if number == list => pair,
-            _ => last.insert((list, self.files.list(list)?)).1,
+            _ => cached.insert((list, self.files.list(list)?)).1,
         };
         (entry.list_metadata, entry.list_properties) = (pair.metadata, pair.properties);
         let files = [entry.list_metadata, entry.own_metadata, entry.list_properties, entry.own_properties];
@@ -155,17 +155,6 @@ impl Catalogue {
 }
 
 impl Files {
-    /// A record whose place stands in an index.
-    fn indexed(&self, at: At, places: &File, records: &File, longest: u64) -> Result<Vec<u8>, CatalogueError> {
-        let mut place = [0; 16];
-        at.read(places, &mut place, at.number.checked_mul(8).ok_or_else(|| at.no_such())?)?;
-        let (from, to) = (u128::from_le_bytes(place) as u64, (u128::from_le_bytes(place) >> 64) as u64);
-        let size = to.checked_sub(from).filter(|size| *size <= longest).ok_or_else(|| at.damaged())?;
-        let mut record = vec![0; index(size)];
-        at.read(records, &mut record, from)?;
-        Ok(record)
-    }
-
     fn list(&self, number: u64) -> Result<SidePair, CatalogueError> {
         let at = At { file: LISTS, number };
         let mut record = [0; format::LIST];
@@ -173,6 +162,18 @@ impl Files {
         at.read(&self.lists, &mut record, offset)?;
         format::decode_list(number, &record).ok_or_else(|| at.damaged())
     }
+}
+
+/// A record whose place stands in an index.
+fn indexed(at: At, places: &File, records: &File, longest: u64) -> Result<Vec<u8>, CatalogueError> {
+    let mut place = [0; 16];
+    at.read(places, &mut place, at.number.checked_mul(8).ok_or_else(|| at.no_such())?)?;
+    let bounds = u64_at(&place, 0).zip(u64_at(&place, 8));
+    let (from, to) = bounds.ok_or_else(|| at.damaged())?;
+    let size = to.checked_sub(from).filter(|size| *size <= longest).ok_or_else(|| at.damaged())?;
+    let mut record = vec![0; index(size)];
+    at.read(records, &mut record, from)?;
+    Ok(record)
 }
 
 /// Reads `entries.dat` from front to back.

@@ -173,3 +173,50 @@ impl Sink for Writer {
         self.sides.write(&self.record)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::foreign::Foreign;
+    use crate::manifest::Version;
+
+    /// A writer whose ranges go to a device that takes nothing, as a disk without room does.
+    fn without_room(folder: &Path, gathered: usize) -> Writer {
+        let mut writer = Writer::create(folder).unwrap();
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        writer.ranges.file = Some(BufWriter::with_capacity(gathered, full));
+        writer
+    }
+
+    fn full(error: &ScratchError, folder: &Path) {
+        assert_eq!(error.to_string(), format!("cannot write {}", folder.join("ranges.dat").display()));
+        assert_eq!(error.source.kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn a_full_disk_is_named_and_what_was_written_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = ByteRange::new(0, 1).unwrap();
+        let mut writer = without_room(folder.path(), 1);
+        full(&writer.range(bytes, &Digest::of(b"a")).unwrap_err(), folder.path());
+        drop(writer);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let mut writer = without_room(folder.path(), GATHERED);
+        writer.range(bytes, &Digest::of(b"a")).unwrap();
+        let summary = Summary {
+            version: Version::V2014,
+            drive_id: Foreign::from("D"),
+            entries: 0,
+            ranges: 1,
+            content_bytes: 1,
+            side_files: 0,
+            manifest_bytes: 1,
+            sha256: [0; 32],
+            md5: None,
+            had_credential: false,
+        };
+        full(&writer.seal(summary).unwrap_err(), folder.path());
+        assert!(!folder.path().join("ranges.dat").exists());
+    }
+}

@@ -11,25 +11,33 @@ struct Attributes<'a> {
 
 impl<'a> Attributes<'a> {
     fn one(&mut self) -> Result<Option<(&'a str, &'a str)>, Rule> {
-        const BAD: Rule = Rule::NotWellFormed("an attribute is not ` name=\"value\"`");
-        let tail = self.rest.trim_start_matches(|c: char| c.is_ascii() && is_space(c as u8));
+        let tail = skip_spaces(self.rest);
         if tail.is_empty() {
             return Ok(None);
         }
         if tail.len() == self.rest.len() {
             return Err(BAD);
         }
-        let (name, tail) = tail.split_once('=').ok_or(BAD)?;
-        let name = name.trim_end_matches([' ', '\t', '\r', '\n']);
-        if name.is_empty() || name.bytes().any(|b| is_space(b) || matches!(b, b'"' | b'\'' | b'<' | b'&' | b'/')) {
+        let end = tail.bytes().position(|b| b == b'=' || is_space(b)).ok_or(BAD)?;
+        let (name, tail) = tail.split_at_checked(end).ok_or(BAD)?;
+        if name.is_empty() || name.bytes().any(|b| matches!(b, b'"' | b'\'' | b'<' | b'&' | b'/')) {
             return Err(BAD);
         }
-        let tail = tail.trim_start_matches([' ', '\t', '\r', '\n']);
-        let quote = tail.chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or(BAD)?;
-        let (value, tail) = tail.get(1..).and_then(|tail| tail.split_once(quote)).ok_or(BAD)?;
-        self.rest = tail;
+        let tail = skip_spaces(skip_spaces(tail).strip_prefix('=').ok_or(BAD)?);
+        let quote = *tail.as_bytes().first().filter(|b| matches!(b, b'"' | b'\'')).ok_or(BAD)?;
+        let tail = tail.get(1..).ok_or(BAD)?;
+        let end = tail.bytes().position(|b| b == quote).ok_or(BAD)?;
+        let (value, tail) = tail.split_at_checked(end).ok_or(BAD)?;
+        self.rest = tail.get(1..).ok_or(BAD)?;
         Ok(Some((name, value)))
     }
+}
+
+const BAD: Rule = Rule::NotWellFormed("an attribute is not ` name=\"value\"`");
+
+fn skip_spaces(text: &str) -> &str {
+    let spaces = text.bytes().take_while(|b| is_space(*b)).count();
+    text.get(spaces..).unwrap_or_default()
 }
 
 /// The raw values of the attributes `names`, in this order; all other attributes go to `unknown`.

@@ -7,6 +7,7 @@ use super::super::{BlobKind, Disposition, EntryNumber};
 /// What is known of the current `Blob`.
 #[derive(Default)]
 pub(super) struct Draft {
+    // 0 until it is known
     pub(super) line: u64,
     pub(super) blob_path: String,
     pub(super) file_path: String,
@@ -18,12 +19,12 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// A blob begins at `line`.
-    pub(super) fn begin(&mut self, line: u64) {
+    /// A blob begins; its line comes later.
+    pub(super) fn begin(&mut self) {
         let (mut blob_path, mut file_path) = (std::mem::take(&mut self.blob_path), std::mem::take(&mut self.file_path));
         blob_path.clear();
         file_path.clear();
-        *self = Self { line, blob_path, file_path, ..Self::default() };
+        *self = Self { blob_path, file_path, ..Self::default() };
     }
 
     /// The record, if everything that must be there is.

@@ -6,7 +6,7 @@ use super::super::side_file::{SIDE_FILE_BYTES, SideFileError};
 use super::attributes::{collect, unknown_rule};
 use super::chars;
 use super::tap::{Stop, Tap};
-use super::xml::{Broken, Token, Xml};
+use super::xml::{Broken, Token, Xml, check_name};
 use crate::manifest::findings::cut;
 
 /// One element of the root.
@@ -35,12 +35,12 @@ pub(in crate::manifest) fn read(
     let mut xml = Xml::new(Tap::new(bytes, SIDE_FILE_BYTES, false));
     let mut state = State::default();
     loop {
+        // a side file is small: its lines may be counted token by token
         let line = xml.next_line();
-        let at = |rule| SideFileError::Xml { line, rule };
         let token = xml.next().map_err(|broken| match broken {
-            Broken::Rule(rule) => at(rule),
+            Broken::Rule(rule) => SideFileError::Xml { line, rule },
             // a slice does not fail and is not longer than it is
-            Broken::Bytes(Stop::Event | Stop::TooLong | Stop::Source(_)) => at(Rule::EventTooLong),
+            Broken::Bytes(Stop::Event | Stop::TooLong | Stop::Source(_)) => SideFileError::Xml { line, rule: Rule::EventTooLong },
         })?;
         if token == Token::End {
             return Ok(());
@@ -59,6 +59,7 @@ impl State {
     ) -> Result<(), SideFileError> {
         match token {
             Token::Open { tag, empty } => {
+                check_name(tag.name().as_ref()).map_err(|rule| SideFileError::Xml { line, rule })?;
                 self.open(tag.name().as_ref(), root, line)?;
                 let mut rule = None;
                 collect(tag.attributes_raw(), [], |name| rule = Some(unknown_rule(name, "a side file")))

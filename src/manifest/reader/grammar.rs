@@ -15,7 +15,7 @@ use super::draft::Draft;
 use super::element::Element;
 use super::sides::Sides;
 use super::tap::EVENT_BYTES;
-use super::xml::Token;
+use super::xml::{Token, check_name};
 
 /// Why reading ends before the document does.
 pub(super) enum Halt {
@@ -72,7 +72,9 @@ pub(super) struct Grammar<'l, S> {
     pub(super) draft: Draft,
     pub(super) rules: ListRules,
     pub(super) list: SidePair,
+    // 0 for that of the token at hand
     pub(super) line: u64,
+    wants_line: bool,
     stack: Vec<Open>,
     entries_before_list: u64,
     // text of the open element; wiped on drop: it can be an account key
@@ -95,7 +97,8 @@ impl<'l, S: Sink> Grammar<'l, S> {
             draft: Draft::default(),
             rules: ListRules::default(),
             list: SidePair::default(),
-            line: 1,
+            line: 0,
+            wants_line: false,
             stack: vec![Open { element: Element::Document, seen: 0 }],
             entries_before_list: 0,
             // never grows beyond this, so that no copy is left behind unwiped
@@ -105,9 +108,8 @@ impl<'l, S: Sink> Grammar<'l, S> {
         }
     }
 
-    /// Takes the next token, which begins at `line`.
-    pub(super) fn token(&mut self, token: &Token<'_>, line: u64) -> Result<(), Halt> {
-        self.line = line;
+    /// Takes the next token. Its line is asked for afterwards, see [`Self::wants_line`].
+    pub(super) fn token(&mut self, token: &Token<'_>) -> Result<(), Halt> {
         match token {
             Token::Open { tag, empty } => {
                 self.open(tag.name().as_ref(), tag.attributes_raw())?;
@@ -125,8 +127,23 @@ impl<'l, S: Sink> Grammar<'l, S> {
         }
     }
 
+    /// Whether the line of the last token matters: a blob begins there, or a rule is broken. Lines are not counted otherwise.
+    pub(super) fn wants_line(&self) -> bool {
+        self.wants_line
+    }
+
+    /// The line of the last token.
+    pub(super) fn settle(&mut self, line: u64) {
+        self.wants_line = false;
+        self.findings.settle(line);
+        if self.draft.line == 0 {
+            self.draft.line = line;
+        }
+    }
+
     /// Notes a broken rule.
     pub(super) fn broken(&mut self, rule: Rule) {
+        self.wants_line = true;
         let entry = self.in_blob().then_some(self.totals.entries);
         self.findings.add(self.line, entry, rule);
     }
@@ -149,6 +166,9 @@ impl<'l, S: Sink> Grammar<'l, S> {
     fn open(&mut self, name: &str, attributes: &str) -> Result<(), Halt> {
         let parent = self.here();
         let element = parent.child(name);
+        if element == Element::Unknown {
+            check_name(name)?;
+        }
         if element == Element::Unknown && parent != Element::Unknown {
             self.broken(Rule::UnknownElement { name: cut(name), inside: parent.name() });
         }
@@ -180,7 +200,8 @@ impl<'l, S: Sink> Grammar<'l, S> {
                 if self.totals.entries >= self.limits.entries {
                     return Err(Rule::Entries(self.limits.entries).into());
                 }
-                self.draft.begin(self.line);
+                self.draft.begin();
+                self.wants_line = true;
             }
             Element::BlockList => self.begin_list(BlobKind::Block, Element::PageRangeList),
             Element::PageRangeList => self.begin_list(BlobKind::Page, Element::BlockList),

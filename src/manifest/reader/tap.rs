@@ -8,6 +8,7 @@ use std::io::{self, BufRead, Read};
 use sha2::Digest as _;
 use zeroize::Zeroizing;
 
+use super::chars;
 use crate::volume::fields::index;
 
 /// Bytes of one event: a tag with its attributes, a text, a comment.
@@ -47,7 +48,13 @@ pub(super) struct Tap<R> {
     sha256: sha2::Sha256,
     total: u64,
     limit: u64,
+    // where the event begins, if in this buffer; lines are counted up to it only when asked for
+    event: Option<usize>,
+    event_line: u64,
     line: u64,
+    counted: usize,
+    // whether this buffer and the one before it hold nothing but plain characters
+    plain: [bool; 2],
     budget: usize,
     stop: Option<Stop>,
 }
@@ -64,20 +71,43 @@ impl<R: Read> Tap<R> {
             sha256: sha2::Sha256::default(),
             total: 0,
             limit,
+            event: None,
+            event_line: 1,
             line: 1,
+            counted: 0,
+            plain: [true; 2],
             budget: EVENT_BYTES + LOOKAHEAD,
             stop: None,
         }
     }
 
     /// An event begins.
+    #[inline]
     pub(super) fn begin_event(&mut self) {
         self.budget = EVENT_BYTES + LOOKAHEAD;
+        self.event = Some(self.taken);
     }
 
-    /// Line of the next byte, from 1.
-    pub(super) fn line(&self) -> u64 {
-        self.line
+    /// Line where the event begins, from 1.
+    pub(super) fn line(&mut self) -> u64 {
+        if let Some(event) = self.event {
+            self.count_lines(event);
+            self.event_line = self.line;
+        }
+        self.event_line
+    }
+
+    /// Whether the event has no character that needs a closer look: it is in this buffer and, at most, the one before it.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain == [true; 2]
+    }
+
+    #[allow(clippy::naive_bytecount, reason = "not seen in a measurement, unlike one more crate")]
+    fn count_lines(&mut self, to: usize) {
+        let passed = self.buffer.get(self.counted..to).unwrap_or_default();
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.counted = self.counted.max(to);
     }
 
     /// Bytes read so far.
@@ -108,7 +138,10 @@ impl<R: Read> Tap<R> {
 
     /// Fills the whole buffer unless the source ends; hashes what came.
     fn refill(&mut self) -> Result<(), Stop> {
-        (self.taken, self.filled) = (0, 0);
+        self.line();
+        self.event = None;
+        self.count_lines(self.filled);
+        (self.taken, self.filled, self.counted) = (0, 0, 0);
         // one byte above the limit is asked for, to see whether it is there
         let room = index(self.limit.saturating_add(1).saturating_sub(self.total)).min(self.buffer.len());
         while let Some(free) = self.buffer.get_mut(self.filled..room).filter(|free| !free.is_empty()) {
@@ -125,6 +158,7 @@ impl<R: Read> Tap<R> {
             md5.update(new);
         }
         self.sha256.update(new);
+        self.plain = [self.plain[1], chars::is_plain(new)];
         self.total += new.len() as u64;
         if self.total > self.limit { Err(Stop::TooLong) } else { Ok(()) }
     }
@@ -144,6 +178,7 @@ impl<R: Read> Read for Tap<R> {
 }
 
 impl<R: Read> BufRead for Tap<R> {
+    #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.taken == self.filled {
             self.refill().map_err(|stop| self.halt(stop))?;
@@ -155,11 +190,9 @@ impl<R: Read> BufRead for Tap<R> {
         Ok(self.buffer.get(self.taken..end).unwrap_or_default())
     }
 
+    #[inline]
     fn consume(&mut self, count: usize) {
-        let end = self.taken.saturating_add(count).min(self.filled);
-        let consumed = self.buffer.get(self.taken..end).unwrap_or_default();
-        self.line += consumed.iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.budget = self.budget.saturating_sub(consumed.len());
-        self.taken = end;
+        self.budget = self.budget.saturating_sub(count);
+        self.taken = self.taken.saturating_add(count).min(self.filled);
     }
 }

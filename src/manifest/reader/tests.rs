@@ -3,6 +3,7 @@
 mod bounds;
 mod grammar;
 mod lists;
+mod mutated;
 mod round_trip;
 
 use std::io::Read;

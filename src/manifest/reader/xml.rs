@@ -80,8 +80,15 @@ impl<R: Read> Xml<R> {
     }
 
     /// Line where the next token begins.
-    pub(super) fn next_line(&self) -> u64 {
-        self.reader.get_ref().line()
+    pub(super) fn next_line(&mut self) -> u64 {
+        let tap = self.reader.get_mut();
+        tap.begin_event();
+        tap.line()
+    }
+
+    /// Line where the last token began.
+    pub(super) fn line(&mut self) -> u64 {
+        self.reader.get_mut().line()
     }
 
     /// The bytes below, to be read to their end.
@@ -95,7 +102,12 @@ impl<R: Read> Xml<R> {
         tap.begin_event();
         self.event.clear();
         match self.reader.read_event_into(&mut self.event) {
-            Ok(event) => self.place.token(event).map_err(Broken::Rule),
+            Ok(event) => {
+                if !self.reader.get_ref().is_plain() {
+                    chars::check(&event)?;
+                }
+                self.place.token(event).map_err(Broken::Rule)
+            }
             Err(error) => Err(broken(&error, self.reader.get_mut().take_stop())),
         }
     }
@@ -113,13 +125,12 @@ impl Place {
             }
             Event::Text(text) => self.text(text.into_inner()),
             Event::CData(text) => {
-                let text = text.into_inner();
-                chars::check(&text)?;
-                if self.depth == 0 { Err(Rule::Forbidden("CDATA outside text")) } else { Ok(Token::CData(text)) }
+                let outside = Rule::Forbidden("CDATA outside text");
+                if self.depth == 0 { Err(outside) } else { Ok(Token::CData(text.into_inner())) }
             }
             Event::GeneralRef(name) if self.depth > 0 => chars::resolve(&name).map(Token::Character),
             Event::GeneralRef(_) => Err(Rule::NotWellFormed("text outside the root element")),
-            Event::Comment(text) => chars::check(&text).map(|()| Token::Nothing),
+            Event::Comment(_) => Ok(Token::Nothing),
             Event::Decl(declaration) => check_declaration(&declaration, first),
             Event::PI(_) => Err(Rule::Forbidden("a processing instruction")),
             Event::DocType(_) => Err(Rule::Forbidden("a document type declaration")),
@@ -130,7 +141,6 @@ impl Place {
     }
 
     fn open<'a>(&mut self, tag: BytesStart<'a>, empty: bool) -> Result<Token<'a>, Rule> {
-        chars::check(&tag)?;
         if self.depth == 0 && std::mem::replace(&mut self.root_seen, true) {
             return Err(Rule::NotWellFormed("there is more than one root element"));
         }
@@ -138,11 +148,7 @@ impl Place {
             return Err(Rule::TooDeep);
         }
         self.depth += usize::from(!empty);
-        if is_name(tag.name().as_ref()) {
-            Ok(Token::Open { tag, empty })
-        } else {
-            Err(Rule::NotWellFormed("a tag without a name"))
-        }
+        Ok(Token::Open { tag, empty })
     }
 
     fn text<'a>(&self, text: Cow<'a, str>) -> Result<Token<'a>, Rule> {
@@ -150,7 +156,6 @@ impl Place {
             let outside = Rule::NotWellFormed("text outside the root element");
             return if chars::is_blank(&text) { Ok(Token::Nothing) } else { Err(outside) };
         }
-        chars::check(&text)?;
         if text.as_bytes().contains(&b'>') && text.contains("]]>") {
             return Err(Rule::NotWellFormed("`]]>` in a text"));
         }
@@ -158,10 +163,12 @@ impl Place {
     }
 }
 
-/// Close to `Name` of XML 1.0; names that pass wrongly are unknown ones anyway.
-fn is_name(name: &str) -> bool {
+/// Refuses what is no `Name` of XML 1.0. To be asked of names that are not known anyway.
+pub(super) fn check_name(name: &str) -> Result<(), Rule> {
     let inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '-' | '.' | '\u{b7}');
-    !name.is_empty() && name.chars().all(inside) && !name.starts_with(|c: char| c.is_numeric() || matches!(c, '-' | '.'))
+    let starts = !name.starts_with(|c: char| c.is_numeric() || matches!(c, '-' | '.' | '\u{b7}'));
+    let fits = !name.is_empty() && name.chars().all(inside) && starts;
+    if fits { Ok(()) } else { Err(Rule::NotWellFormed("a tag without a name")) }
 }
 
 /// Version 1.0 and no other encoding than UTF-8, at the very start.

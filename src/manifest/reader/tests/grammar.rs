@@ -38,7 +38,7 @@ fn what_the_format_leaves_open_is_accepted() {
         empty.replace("2014-11-01", "2014&#45;11-01"),
         empty.replace("<Drive>", "<!-- c --><Drive ><!-- - -->"),
         empty.replace("<DriveId>", "<DriveId><![CDATA[]]>"),
-        empty.replace("\n", "\r\n"),
+        empty.replace('\n', "\r\n"),
         manifest("<ClientCreator>any <![CDATA[<text>]]> &amp; more</ClientCreator><BlobList/><BlobList Id='a'></BlobList>"),
         manifest("<StorageAccountKey>bm90LWEtcmVhbC1rZXk=</StorageAccountKey>"),
         manifest("<ContainerSas>box?sv=2014-02-14&amp;sig=x</ContainerSas>"),

@@ -1,0 +1,49 @@
+//! The way to the job's store: opened before a drive is unlocked, so that a missing credential holds the drive early.
+
+use std::sync::Arc;
+
+use super::DryRun;
+use crate::store::{self, FolderStore, OpenError, Store, StoreConfig, StoreUrl};
+
+/// The job's store, or why it cannot be used.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// It can be asked.
+    Open(Arc<dyn Store>),
+    /// The account has no credential, or one that cannot be used: drives are held.
+    Closed(AccessError),
+}
+
+impl Access {
+    /// The way to a store; one whose credential is missing is closed. For a dry run, no write can pass. Anything else wrong with the
+    /// configuration is an error.
+    pub fn open(config: &StoreConfig, uploads: usize, dry_run: Option<&DryRun>) -> Result<Self, OpenError> {
+        if dry_run.is_some_and(|dry| dry.offline) {
+            let url = match &config.url {
+                StoreUrl::Folder(root) => FolderStore::new(root).url(),
+                StoreUrl::Azure { account } => format!("azure://{account}"),
+            };
+            return Ok(Self::Open(Arc::new(store::DryRun::new(None, url))));
+        }
+        match store::open(config, uploads) {
+            Ok(store) if dry_run.is_some() => {
+                let url = store.url();
+                Ok(Self::Open(Arc::new(store::DryRun::new(Some(store), url))))
+            }
+            Ok(store) => Ok(Self::Open(store)),
+            Err(error) if error.is_missing_credential() => Ok(Self::Closed(AccessError::from(&error))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Why the store cannot be used: in one sentence, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AccessError(String);
+
+impl From<&OpenError> for AccessError {
+    fn from(error: &OpenError) -> Self {
+        Self(error.to_string())
+    }
+}

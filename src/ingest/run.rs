@@ -1,0 +1,259 @@
+//! The line of one drive: each step consumes what the one before it proved.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::account::Account;
+use super::finish::{Closing, Facts};
+use super::names::{self, NameIndex, NameOptions, NamesError, Survey};
+use super::rename::LateNames;
+use super::unlock::{Opened, locate};
+use super::{Access, Admitted, Ending, Halt, Services, catalogue, plan};
+use crate::ledger::state::SessionLock;
+use crate::ledger::{Records, Scratch};
+use crate::manifest::{Catalogue, ManifestLimits};
+use crate::report::{DriveCode, Leaves, Progress, Receipt, Stamp};
+use crate::store::{ErrorClass, Store, StoreError};
+use crate::transfer::{Finished, Interruption, Meter, Transfer, TransferError};
+use crate::volume::ReadAt as _;
+
+/// Windows of the budget that one drive can have in flight: one being read, two on their way.
+const WINDOWS: u64 = 3;
+/// The most bytes reserved at once: more would only make other drives wait.
+const LARGEST_WINDOW: u64 = 32 << 20;
+
+/// Why a drive's line broke.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// Held or refused.
+    Halted(Halt),
+    /// Can be repeated when the cause is gone.
+    Interrupted(String),
+    /// A defect.
+    Internal(String),
+}
+
+impl From<Halt> for Broken {
+    fn from(halt: Halt) -> Self {
+        Self::Halted(halt)
+    }
+}
+
+impl Broken {
+    /// A run that can be repeated.
+    pub(super) fn interrupted(error: &dyn std::error::Error) -> Self {
+        Self::Interrupted(Halt::of(DriveCode::InternalError, error).detail)
+    }
+
+    /// A defect of this program.
+    pub(super) fn internal(error: &dyn std::error::Error) -> Self {
+        Self::Internal(Halt::of(DriveCode::InternalError, error).detail)
+    }
+}
+
+/// Ingests one admitted drive, from its first sector to its receipt.
+pub async fn ingest(drive: Admitted, services: Services, progress: Progress) -> Ending {
+    let ending = match Line::begin(&drive, &services) {
+        Ok(Begun::Done(receipt)) => Ok(Ending::Finished { receipt, already: true }),
+        Ok(Begun::Line(line)) => line.run(&progress).await,
+        Err(broken) => Err(broken),
+    };
+    progress.finish();
+    match ending {
+        Ok(ending) => ending,
+        Err(Broken::Halted(halt)) => {
+            tracing::warn!(drive = %drive.id, job = services.job.name.as_str(), code = halt.code.as_str(), detail = %halt.detail, "drive not taken");
+            Ending::Halted(halt)
+        }
+        Err(Broken::Interrupted(cause)) => Ending::Interrupted { cause },
+        Err(Broken::Internal(cause)) => Ending::Internal { cause },
+    }
+}
+
+/// One drive's line: what all its steps share.
+struct Line<'a> {
+    drive: &'a Admitted,
+    services: &'a Services,
+    store: Arc<dyn Store>,
+    lock: SessionLock,
+    stamp: Stamp,
+}
+
+enum Begun<'a> {
+    Line(Line<'a>),
+    Done(Box<Receipt>),
+}
+
+impl<'a> Line<'a> {
+    /// The way to the store is open, and nobody else runs this session; one that ran to its end is not run again.
+    fn begin(drive: &'a Admitted, services: &'a Services) -> Result<Begun<'a>, Broken> {
+        let line = drive.line()?;
+        let store = match &services.access {
+            Access::Open(store) => Arc::clone(store),
+            Access::Closed(error) => return Err(Halt::of(DriveCode::BlobRequestForbidden, error).into()),
+        };
+        let key = super::finish::session_key(drive, services, &store, line);
+        let session = services.state.session(&key);
+        let lock = session.lock().map_err(|error| Broken::interrupted(&error))?;
+        if services.dry_run.is_none() && let Some(receipt) = super::finish::earlier(&session)? {
+            return Ok(Begun::Done(receipt));
+        }
+        Ok(Begun::Line(Self { drive, services, store, lock, stamp: Stamp::now() }))
+    }
+
+    async fn run(self, progress: &Progress) -> Result<Ending, Broken> {
+        let mut facts = Facts::of(self.drive);
+        let ended = self.steps(progress, &mut facts).await;
+        match ended {
+            Ok(receipt) => Ok(Ending::Finished { receipt: Box::new(receipt), already: false }),
+            Err(Broken::Halted(halt)) => {
+                if halt.code.leaves() == Leaves::Refused {
+                    self.closing(facts).refused(halt.code).await;
+                }
+                Err(Broken::Halted(halt))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn steps(&self, progress: &Progress, facts: &mut Facts) -> Result<Receipt, Broken> {
+        self.drive.check_size(self.services.config.limits.max_drive_bytes)?;
+        progress.stage("unlocking");
+        let opened = self.open().await?;
+        facts.opened(&opened);
+        progress.stage("reading the manifest");
+        let scratch = self.lock.scratch();
+        let catalogue = Arc::new(self.catalogue(&opened, scratch).await?);
+        facts.catalogue(&self.drive.line()?.manifest_file, &catalogue);
+        let records = Scratch::create(scratch, catalogue.summary().entries, catalogue.summary().ranges);
+        let records: Arc<dyn Records> = Arc::new(records.map_err(|e| Broken::interrupted(&e))?);
+        let account = Account { catalogue, records };
+        progress.stage("settling names");
+        let index = self.names(&account, scratch).await?;
+        progress.stage("transferring");
+        progress.total(account.catalogue.summary().content_bytes, account.catalogue.summary().entries);
+        let finished = self.transfer(&opened, &account, index, progress).await?;
+        progress.stage("reporting");
+        self.closing(facts.clone()).finished(account, finished, scratch).await
+    }
+
+    fn closing(&self, facts: Facts) -> Closing<'_> {
+        Closing {
+            drive: self.drive,
+            services: self.services,
+            store: Arc::clone(&self.store),
+            lock: &self.lock,
+            stamp: self.stamp,
+            facts,
+        }
+    }
+
+    async fn open(&self) -> Result<Opened, Broken> {
+        let (drive, limits) = (self.drive.clone(), self.services.config.ntfs_limits());
+        let opened = blocking(move || {
+            let line = drive.line()?;
+            let password = line.password.as_ref();
+            let password = password
+                .ok_or_else(|| Halt::new(DriveCode::BitLockerKeyInvalid, "the job has no bitLockerKey for this drive"))?;
+            let source = Arc::clone(&drive.source);
+            let sector_size = source.sector_size();
+            locate(source, sector_size)?.unlock(password)?.open(limits)
+        });
+        Ok(opened.await??)
+    }
+
+    async fn catalogue(&self, opened: &Opened, scratch: &Path) -> Result<Catalogue, Broken> {
+        let limits = ManifestLimits { drive_bytes: self.drive.source.size(), ..self.services.config.manifest_limits() };
+        let (drive, files, scratch) = (self.drive.clone(), opened.files.clone(), scratch.to_owned());
+        blocking(move || catalogue::read(&files, drive.line()?, &drive.id, &limits, &scratch)).await?
+    }
+
+    /// Settles every name, and sees to it that the containers are there before the first write.
+    async fn names(&self, account: &Account, scratch: &Path) -> Result<NameIndex, Broken> {
+        let options = NameOptions {
+            diagnostics: self.services.job.diagnostics.clone(),
+            scratch: scratch.to_owned(),
+            heads: self.services.config.transfer.uploads,
+        };
+        let settled = names::settle(|| account.catalogue.entries(), &self.store, account.records.as_ref(), &options).await;
+        let (survey, index) = settled.map_err(|error| match error {
+            NamesError::Store { source, .. } => self.before_the_first_write(&source),
+            NamesError::TooManyContainers => Halt::of(DriveCode::ManifestFormatInvalid, &error).into(),
+            other => Broken::interrupted(&other),
+        })?;
+        self.containers(&survey).await?;
+        Ok(index)
+    }
+
+    async fn containers(&self, survey: &Survey) -> Result<(), Broken> {
+        let diagnostics = &self.services.job.diagnostics;
+        for container in survey.missing_containers().chain([diagnostics]) {
+            self.store.create_container(container).await.map_err(|error| self.before_the_first_write(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Nothing has been written yet: a refused access holds the drive instead of interrupting it.
+    fn before_the_first_write(&self, error: &StoreError) -> Broken {
+        let code = match error {
+            StoreError::ContainerMissing { .. } => DriveCode::ContainerMissing,
+            StoreError::Rejected { .. } => DriveCode::ContainerMissing,
+            StoreError::Forbidden { .. } => DriveCode::BlobRequestForbidden,
+            other if other.class() == ErrorClass::Internal => return Broken::internal(other),
+            other => return Broken::interrupted(other),
+        };
+        Halt { detail: format!("{}: {}", self.store.url(), Halt::of(code, error).detail), code }.into()
+    }
+
+    async fn transfer(
+        &self,
+        opened: &Opened,
+        account: &Account,
+        index: NameIndex,
+        progress: &Progress,
+    ) -> Result<Finished, Broken> {
+        let services = self.services;
+        let names = LateNames { index, store: Arc::clone(&self.store), records: Arc::clone(&account.records) };
+        let share = services.host.budget.bytes() / services.drives.max(1) / WINDOWS;
+        let transfer = Transfer {
+            files: opened.files.clone(),
+            catalogue: Arc::clone(&account.catalogue),
+            records: Arc::clone(&account.records),
+            store: Arc::clone(&self.store),
+            names: Arc::new(names),
+            session: self.lock.session().id().to_owned(),
+            host: services.host.clone(),
+            window: share.min(LARGEST_WINDOW),
+            max_read_errors: services.config.limits.max_read_errors,
+            volume_dirty: opened.files.info().not_dismounted(),
+            stop: services.stop.clone(),
+            meter: Arc::new(Shown(progress.clone())),
+        };
+        transfer.run(plan::in_manifest_order(&account.catalogue)).await.map_err(|error| broken(&error))
+    }
+}
+
+fn broken(error: &TransferError) -> Broken {
+    match error.interruption() {
+        Interruption::RunAgain => Broken::interrupted(error),
+        Interruption::Defect => Broken::internal(error),
+    }
+}
+
+/// Work that blocks, on a thread of its own.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Broken> {
+    tokio::task::spawn_blocking(work).await.map_err(|panicked| Broken::internal(&panicked))
+}
+
+/// The transfer's meter shown to a person.
+struct Shown(Progress);
+
+impl Meter for Shown {
+    fn bytes_verified(&self, bytes: u64) {
+        self.0.add_bytes(bytes);
+    }
+
+    fn entry_ended(&self, completed: bool) {
+        self.0.entry_done(completed);
+    }
+}

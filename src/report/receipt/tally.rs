@@ -1,0 +1,131 @@
+//! Counts how the entries of a drive ended, and keeps those that the receipt names.
+
+use super::{EntryResult, Exception, PerOutcome};
+use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome};
+use crate::manifest::Entry;
+use crate::report::DriveCode;
+
+/// Counts, bytes and exceptions of a drive; fed with every entry in manifest order. Memory is bounded by [`Tally::EXCEPTIONS`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Entries by how they ended.
+    pub counts: PerOutcome,
+    /// Their bytes.
+    pub bytes: PerOutcome,
+    /// The first of those that are not plainly created.
+    pub exceptions: Vec<Exception>,
+    /// Whether there were more.
+    pub exceptions_truncated: bool,
+}
+
+impl EntryResult {
+    /// The one word for an outcome. An entry whose content is stored but whose metadata is not has failed: it needs repair.
+    pub fn of(outcome: &EntryOutcome) -> Self {
+        match (outcome.status, outcome.disposition) {
+            (BlobStatus::Completed, DispositionStatus::Created) => Self::Created,
+            (BlobStatus::Completed, DispositionStatus::Renamed) => Self::Renamed,
+            (BlobStatus::Completed, DispositionStatus::Skipped) => Self::Skipped,
+            (BlobStatus::Completed, DispositionStatus::Overwritten) => Self::Overwritten,
+            _ => Self::Failed,
+        }
+    }
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Renamed => "renamed",
+            Self::Skipped => "skipped",
+            Self::Overwritten => "overwritten",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl PerOutcome {
+    /// The sum over all outcomes.
+    pub fn total(&self) -> u64 {
+        let parts = [self.created, self.renamed, self.skipped, self.overwritten, self.failed];
+        parts.iter().fold(0, |sum, part| sum.saturating_add(*part))
+    }
+
+    fn add(&mut self, result: EntryResult, amount: u64) {
+        let place = match result {
+            EntryResult::Created => &mut self.created,
+            EntryResult::Renamed => &mut self.renamed,
+            EntryResult::Skipped => &mut self.skipped,
+            EntryResult::Overwritten => &mut self.overwritten,
+            EntryResult::Failed => &mut self.failed,
+        };
+        *place = place.saturating_add(amount);
+    }
+}
+
+impl Tally {
+    /// Exceptions a receipt names at most.
+    pub const EXCEPTIONS: usize = 10_000;
+
+    /// Counts one entry with its bytes.
+    pub fn add(&mut self, entry: &Entry, outcome: &EntryOutcome, bytes: u64) {
+        let result = EntryResult::of(outcome);
+        self.counts.add(result, 1);
+        self.bytes.add(result, bytes);
+        if result == EntryResult::Created && outcome.detail.is_none() {
+            return;
+        }
+        if self.exceptions.len() < Self::EXCEPTIONS {
+            self.exceptions.push(exception(entry, outcome, result));
+        } else {
+            self.exceptions_truncated = true;
+        }
+    }
+
+    /// The drive's status: errors before warnings before none. Overwriting was asked for, so it is no warning.
+    pub fn status(&self) -> DriveCode {
+        if self.counts.failed > 0 {
+            DriveCode::CompletedWithErrors
+        } else if self.counts.renamed > 0 || self.counts.skipped > 0 {
+            DriveCode::CompletedWithWarnings
+        } else {
+            DriveCode::Completed
+        }
+    }
+}
+
+fn exception(entry: &Entry, outcome: &EntryOutcome, result: EntryResult) -> Exception {
+    Exception {
+        entry: entry.number,
+        blob_path: entry.blob_path.clone(),
+        stored_as: outcome.stored_as.clone(),
+        file_path: entry.file_path.clone(),
+        outcome: result,
+        status: outcome.status.as_str().to_owned(),
+        detail: outcome.detail.clone().unwrap_or_else(|| sentence(outcome, result).to_owned()),
+    }
+}
+
+/// What happened, where the record has no sentence of its own.
+fn sentence(outcome: &EntryOutcome, result: EntryResult) -> &'static str {
+    match result {
+        EntryResult::Created => return "A new blob was stored.",
+        EntryResult::Renamed => {
+            return "A blob of that name existed and was left as it was; this one is stored under another name.";
+        }
+        EntryResult::Skipped => return "A blob of that name existed and was left as it was, as asked.",
+        EntryResult::Overwritten => return "A blob of that name existed and was replaced, as asked.",
+        EntryResult::Failed => {}
+    }
+    match outcome.status {
+        BlobStatus::Completed | BlobStatus::CompletedWithErrors => "Some of its parts failed; the drive log names them.",
+        BlobStatus::FileNameInvalid => "Its path cannot be a file's on this drive.",
+        BlobStatus::FileNameTooLong => "Its path is too long.",
+        BlobStatus::FileNotFound => "The drive has no such file.",
+        BlobStatus::FileAccessDenied => "The file cannot be read as plain bytes.",
+        BlobStatus::BlobRequestFailed => "The store refused the blob or its name.",
+        BlobStatus::BlobRequestForbidden => "The store refused access.",
+        BlobStatus::RenameFailed => "No free name was found for it.",
+        BlobStatus::LeasePresent => "Somebody else holds a lease on the existing blob.",
+        BlobStatus::IOFailed => "The disk could not give the file, or the network failed.",
+        BlobStatus::Failed => "It failed for an unknown cause.",
+    }
+}

@@ -1,0 +1,320 @@
+//! Azure Blob Storage: block blobs with ids made of the content, page blobs with a mark until they are complete.
+//!
+//! On `object_store`'s HTTP client and authorizer; the requests are our own, since its own uploads choose their block bounds and
+//! cannot commit on a condition. Every body travels with its MD5. Facts of the service: its REST reference and the emulator.
+
+mod answer;
+mod attributes;
+mod client;
+mod retry;
+mod settle;
+mod url;
+mod xml;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::Method;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::client::{ClientOptions, HttpConnector as _, ReqwestConnector};
+
+use self::answer::Answer;
+use self::attributes::{MARK, has_metadata, mark_of, with_attributes, with_condition, with_metadata};
+use self::client::{Call, Client, CredentialSource, Failure, Success};
+use self::settle::Expected;
+use self::xml::quoted;
+use super::{BlobHead, Condition, ETag, ListPage, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target};
+use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
+use crate::volume::fields::index;
+
+pub use self::retry::RetryPolicy;
+pub(super) use self::url::Endpoint;
+pub use self::url::EndpointError;
+
+/// Bytes of one Put Page.
+const PAGES: usize = 4 << 20;
+
+/// A storage account.
+pub struct AzureStore {
+    client: Client,
+    url: String,
+    /// Page blobs that this process created and is writing: what was never written there is zero.
+    fresh: Mutex<HashSet<BlobPath>>,
+}
+
+/// What an account needs.
+pub(super) struct Settings {
+    pub(super) account: String,
+    pub(super) endpoint: Endpoint,
+    pub(super) url: String,
+    pub(super) builder: MicrosoftAzureBuilder,
+    pub(super) options: ClientOptions,
+    pub(super) policy: RetryPolicy,
+}
+
+impl AzureStore {
+    /// A store that sends nothing yet. Fails if credentials are malformed or the TLS library has no root certificates.
+    pub(super) fn new(settings: Settings) -> Result<Self, object_store::Error> {
+        let Settings { account, endpoint, url, builder, options, policy } = settings;
+        let http = ReqwestConnector::default().connect(&options)?;
+        let credentials = CredentialSource::new(builder)?;
+        Ok(Self { client: Client { http, endpoint, account, credentials, policy }, url, fresh: Mutex::default() })
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, HashSet<BlobPath>> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a conditional write and settles what stays in doubt.
+    async fn write(
+        &self,
+        call: Call<'_>,
+        path: &BlobPath,
+        attributes: &Attributes,
+        expected: &Expected<'_>,
+    ) -> Result<Stored, StoreError> {
+        match self.client.send(&call).await {
+            Ok(success) => stored(&success),
+            Err(failure) => self.client.settle(failure, path, attributes, expected).await,
+        }
+    }
+
+    /// Writes up to 4 MiB of a page blob.
+    async fn put_page(&self, path: &BlobPath, offset: u64, body: Bytes, digest: &Digest) -> Result<u64, StoreError> {
+        let end = offset + (body.len() as u64).saturating_sub(1);
+        let call = put(path)
+            .query("comp", "page")
+            .header("x-ms-page-write", "update")?
+            .header("x-ms-range", &format!("bytes={offset}-{end}"))?
+            .body(body, digest)?;
+        Ok(self.client.send(&call).await?.refusals)
+    }
+
+    /// The blob's headers, if it is the page blob that this session is writing.
+    async fn own_pages(&self, target: &Target) -> Result<(BlobHead, Answer), StoreError> {
+        let found = self.client.head(&target.path).await?;
+        found
+            .filter(|(head, answer)| head.incomplete && mark_of(answer) == Some(&target.session))
+            .ok_or(StoreError::ConditionFailed)
+    }
+
+    /// Removes the mark by writing the metadata without it.
+    async fn unmark(&self, target: &Target, attributes: &Attributes, seen: ETag) -> Result<Stored, StoreError> {
+        let call = put(&target.path).query("comp", "metadata");
+        let call = with_condition(with_metadata(call, attributes)?, &Condition::Matches(seen))?;
+        let failure = match self.client.send(&call).await {
+            Ok(success) => return stored(&success),
+            Err(failure) => failure,
+        };
+        if failure.maybe_done
+            && let Some((head, answer)) = self.client.head(&target.path).await?
+            && mark_of(&answer).is_none()
+            && has_metadata(&answer, attributes)
+        {
+            return Ok(Stored { etag: head.etag, line_refusals: 0 });
+        }
+        Err(failure.error)
+    }
+}
+
+/// A write to a blob.
+fn put(path: &BlobPath) -> Call<'_> {
+    Call::new(Method::PUT, path.container(), Some(path.name()))
+}
+
+/// What a write made visible.
+fn stored(success: &Success) -> Result<Stored, StoreError> {
+    let etag = success.answer.header("etag").map(quoted);
+    let etag =
+        etag.ok_or_else(|| StoreError::Rejected { status: success.answer.status, code: "an answer without ETag".to_owned() })?;
+    Ok(Stored { etag, line_refusals: success.refusals })
+}
+
+#[async_trait]
+impl Store for AzureStore {
+    fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    fn hides_incomplete_pages(&self) -> bool {
+        false
+    }
+
+    async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {
+        let call = Call::new(Method::HEAD, container, None).query("restype", "container");
+        match self.client.send(&call).await {
+            Ok(_) => Ok(true),
+            Err(Failure { error: StoreError::ContainerMissing { .. } | StoreError::ConditionFailed, .. }) => Ok(false),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    async fn create_container(&self, container: &ContainerName) -> Result<(), StoreError> {
+        let call = Call::new(Method::PUT, container, None).query("restype", "container");
+        match self.client.send(&call).await {
+            Ok(_) => Ok(()),
+            Err(Failure { error: StoreError::Rejected { status: 409, code }, .. }) if code == "ContainerAlreadyExists" => Ok(()),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    async fn list(&self, container: &ContainerName, from: Option<PageToken>) -> Result<ListPage, StoreError> {
+        let call = Call::new(Method::GET, container, None)
+            .query("restype", "container")
+            .query("comp", "list")
+            .query("maxresults", "5000");
+        let call = match from {
+            Some(token) => call.query("marker", token.0),
+            None => call,
+        };
+        let missing = |error| match error {
+            StoreError::ConditionFailed => StoreError::ContainerMissing { container: container.as_str().to_owned() },
+            other => other,
+        };
+        let success = self.client.send(&call).await.map_err(|failure| missing(failure.error))?;
+        let page = xml::list_page(&success.answer.body);
+        page.ok_or_else(|| StoreError::Rejected { status: 200, code: "an answer that is no listing".to_owned() })
+    }
+
+    async fn head(&self, path: &BlobPath) -> Result<Option<BlobHead>, StoreError> {
+        Ok(self.client.head(path).await?.map(|(head, _)| head))
+    }
+
+    async fn put(
+        &self,
+        target: &Target,
+        body: Bytes,
+        digest: &Digest,
+        attributes: &Attributes,
+        condition: &Condition,
+    ) -> Result<Stored, StoreError> {
+        let path = &target.path;
+        let length = body.len() as u64;
+        if attributes.content_md5.is_some_and(|md5| md5 != digest.0) {
+            // Put Blob would compare that MD5 with the body; a list does not
+            let bytes = crate::manifest::ByteRange::new(0, length);
+            let range = bytes.map(|bytes| Range { bytes, digest: *digest }).filter(|_| length > 0);
+            let mut refusals = 0;
+            if let Some(range) = &range {
+                refusals = self.stage(target, range, body).await?;
+            }
+            let stored = self.commit(target, range.as_slice(), attributes, condition).await?;
+            return Ok(Stored { line_refusals: stored.line_refusals + refusals, ..stored });
+        }
+        // the MD5 that is compared becomes the property
+        let plain = Attributes { content_md5: None, ..attributes.clone() };
+        let call = put(path).header("x-ms-blob-type", "BlockBlob")?.body(body, digest)?;
+        let call = with_condition(with_attributes(call, &plain)?, condition)?;
+        self.write(call, path, attributes, &Expected::Whole { length, md5: digest.0 }).await
+    }
+
+    async fn stage(&self, target: &Target, range: &Range, body: Bytes) -> Result<u64, StoreError> {
+        let call =
+            put(&target.path).query("comp", "block").query("blockid", range.digest.block_id()).body(body, &range.digest)?;
+        Ok(self.client.send(&call).await?.refusals)
+    }
+
+    async fn staged(&self, target: &Target) -> Result<Vec<StagedBlock>, StoreError> {
+        self.client.blocks(&target.path, "uncommitted", "UncommittedBlocks").await
+    }
+
+    async fn commit(
+        &self,
+        target: &Target,
+        blocks: &[Range],
+        attributes: &Attributes,
+        condition: &Condition,
+    ) -> Result<Stored, StoreError> {
+        let ids: Vec<String> = blocks.iter().map(|block| block.digest.block_id()).collect();
+        let body = xml::commit_body(ids.iter().map(String::as_str));
+        let digest = Digest::of(&body);
+        let call = put(&target.path).query("comp", "blocklist").body(body, &digest)?;
+        let call = with_condition(with_attributes(call, attributes)?, condition)?;
+        self.write(call, &target.path, attributes, &Expected::Blocks(blocks)).await
+    }
+
+    async fn create_pages(
+        &self,
+        target: &Target,
+        length: u64,
+        attributes: &Attributes,
+        condition: &Condition,
+    ) -> Result<(), StoreError> {
+        let path = &target.path;
+        let call = put(path).header("x-ms-blob-type", "PageBlob")?.header("x-ms-blob-content-length", &length.to_string())?;
+        let call = with_condition(with_attributes(call, attributes)?, condition)?;
+        let call = call.header(&format!("x-ms-meta-{MARK}"), &target.session)?;
+        match self.client.send(&call).await {
+            Ok(_) => {
+                self.fresh().insert(path.clone());
+                Ok(())
+            }
+            Err(failure) => {
+                // it may be one that this session began in an earlier run, with pages in it: not fresh
+                let expected = Expected::Pages { length, session: &target.session };
+                self.client.settle(failure, path, attributes, &expected).await.map(drop)
+            }
+        }
+    }
+
+    async fn write_pages(&self, target: &Target, range: &Range, body: Bytes) -> Result<u64, StoreError> {
+        let fresh = self.fresh().contains(&target.path);
+        let mut refusals = 0;
+        let mut place = 0;
+        while place < body.len() {
+            let piece = body.slice(place..body.len().min(place + PAGES));
+            let (offset, length) = (range.bytes.offset() + place as u64, piece.len());
+            if !(fresh && piece.iter().all(|byte| *byte == 0)) {
+                let digest = if length == index(range.bytes.length()) { range.digest } else { Digest::of(&piece) };
+                refusals += self.put_page(&target.path, offset, piece, &digest).await?;
+            }
+            place += length;
+        }
+        Ok(refusals)
+    }
+
+    async fn finish_pages(
+        &self,
+        target: &Target,
+        attributes: &Attributes,
+        _condition: &Condition,
+        end: PageEnd,
+    ) -> Result<Stored, StoreError> {
+        // the condition was used up by the creation: what counts now is that the blob is still the one created
+        let (head, _) = self.own_pages(target).await?;
+        let stored = match end {
+            PageEnd::Complete => self.unmark(target, attributes, head.etag).await?,
+            PageEnd::Incomplete => Stored { etag: head.etag, line_refusals: 0 },
+        };
+        self.fresh().remove(&target.path);
+        Ok(stored)
+    }
+
+    async fn delete(&self, path: &BlobPath, seen: &ETag) -> Result<(), StoreError> {
+        let call = Call::new(Method::DELETE, path.container(), Some(path.name()));
+        let call = with_condition(call, &Condition::Matches(seen.clone()))?;
+        match self.client.send(&call).await {
+            Ok(_) => Ok(()),
+            Err(Failure { error: StoreError::ConditionFailed, maybe_done: true, .. }) => match self.client.head(path).await? {
+                None => Ok(()),
+                Some(_) => Err(StoreError::ConditionFailed),
+            },
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    async fn discard(&self, target: &Target) -> Result<(), StoreError> {
+        // staged blocks belong to the name and expire by themselves
+        self.fresh().remove(&target.path);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for AzureStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AzureStore({})", self.url)
+    }
+}

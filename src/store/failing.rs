@@ -1,0 +1,147 @@
+//! A store for tests that counts its calls and fails at one of them.
+//!
+//! In go a store, the number of the call, and what it shall answer; the fault may strike before the call is passed on, or after, as
+//! when an answer is lost.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{BlobHead, Condition, ETag, ListPage, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target};
+use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
+
+/// Whether the call that fails has its effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing reaches the store.
+    Before,
+    /// The store has done it, the answer is lost.
+    After,
+}
+
+/// A store that fails at its n-th call.
+pub struct FailingStore {
+    inner: Arc<dyn Store>,
+    at: u64,
+    fault: Fault,
+    error: Box<dyn Fn() -> StoreError + Send + Sync>,
+    calls: AtomicU64,
+}
+
+impl FailingStore {
+    /// Fails once, at call number `at`, counted from 0; `u64::MAX` never.
+    pub fn new(inner: Arc<dyn Store>, at: u64, fault: Fault, error: impl Fn() -> StoreError + Send + Sync + 'static) -> Self {
+        Self { inner, at, fault, error: Box::new(error), calls: AtomicU64::new(0) }
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    async fn pass<T>(&self, call: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
+        let strikes = self.calls.fetch_add(1, Ordering::SeqCst) == self.at;
+        if strikes && self.fault == Fault::Before {
+            return Err((self.error)());
+        }
+        let answer = call.await;
+        if strikes { Err((self.error)()) } else { answer }
+    }
+}
+
+#[async_trait]
+impl Store for FailingStore {
+    fn url(&self) -> String {
+        self.inner.url()
+    }
+
+    fn hides_incomplete_pages(&self) -> bool {
+        self.inner.hides_incomplete_pages()
+    }
+
+    async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {
+        self.pass(self.inner.container_exists(container)).await
+    }
+
+    async fn create_container(&self, container: &ContainerName) -> Result<(), StoreError> {
+        self.pass(self.inner.create_container(container)).await
+    }
+
+    async fn list(&self, container: &ContainerName, from: Option<PageToken>) -> Result<ListPage, StoreError> {
+        self.pass(self.inner.list(container, from)).await
+    }
+
+    async fn head(&self, path: &BlobPath) -> Result<Option<BlobHead>, StoreError> {
+        self.pass(self.inner.head(path)).await
+    }
+
+    async fn put(
+        &self,
+        target: &Target,
+        body: Bytes,
+        digest: &Digest,
+        attributes: &Attributes,
+        condition: &Condition,
+    ) -> Result<Stored, StoreError> {
+        self.pass(self.inner.put(target, body, digest, attributes, condition)).await
+    }
+
+    async fn stage(&self, target: &Target, range: &Range, body: Bytes) -> Result<u64, StoreError> {
+        self.pass(self.inner.stage(target, range, body)).await
+    }
+
+    async fn staged(&self, target: &Target) -> Result<Vec<StagedBlock>, StoreError> {
+        self.pass(self.inner.staged(target)).await
+    }
+
+    async fn commit(
+        &self,
+        target: &Target,
+        blocks: &[Range],
+        attributes: &Attributes,
+        condition: &Condition,
+    ) -> Result<Stored, StoreError> {
+        self.pass(self.inner.commit(target, blocks, attributes, condition)).await
+    }
+
+    async fn create_pages(
+        &self,
+        target: &Target,
+        length: u64,
+        attributes: &Attributes,
+        condition: &Condition,
+    ) -> Result<(), StoreError> {
+        self.pass(self.inner.create_pages(target, length, attributes, condition)).await
+    }
+
+    async fn write_pages(&self, target: &Target, range: &Range, body: Bytes) -> Result<u64, StoreError> {
+        self.pass(self.inner.write_pages(target, range, body)).await
+    }
+
+    async fn finish_pages(
+        &self,
+        target: &Target,
+        attributes: &Attributes,
+        condition: &Condition,
+        end: PageEnd,
+    ) -> Result<Stored, StoreError> {
+        self.pass(self.inner.finish_pages(target, attributes, condition, end)).await
+    }
+
+    async fn delete(&self, path: &BlobPath, seen: &ETag) -> Result<(), StoreError> {
+        self.pass(self.inner.delete(path, seen)).await
+    }
+
+    async fn discard(&self, target: &Target) -> Result<(), StoreError> {
+        self.pass(self.inner.discard(target)).await
+    }
+}
+
+impl fmt::Debug for FailingStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FailingStore({:?} call {} of {:?})", self.fault, self.at, self.inner)
+    }
+}

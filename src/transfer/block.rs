@@ -1,0 +1,118 @@
+//! Block blobs: one range in one request; several as staged blocks and one commit.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::TransferError;
+use super::conflict;
+use super::entry::{Context, End, Feed, Gathered, Work};
+use super::piece::{Checked, Piece};
+use crate::ledger::{EntryOutcome, RangeStatus};
+use crate::manifest::{Digest, Range};
+use crate::store::{ErrorClass, StoreError, Stored};
+
+/// Stores one block blob.
+pub(super) async fn store(context: &Context, mut work: Work, mut feed: UnboundedReceiver<Feed>) -> Result<End, TransferError> {
+    if let Err(error) = conflict::clear_way(&context.transfer, &mut work).await {
+        return Ok(conflict::after(context, work, error).await?.into());
+    }
+    if !in_one_request(&work) {
+        return staged(context, work, feed).await;
+    }
+    match feed.recv().await {
+        Some(Feed::Piece(piece)) => single(context, work, piece).await,
+        Some(Feed::End) => empty(context, work).await,
+        None => Ok(End::BrokenOff),
+    }
+}
+
+/// One request stores the blob and sets its MD5 property to the range's; properties with another MD5 need a block and a list.
+fn in_one_request(work: &Work) -> bool {
+    work.entry.range_count <= 1 && work.attributes.content_md5.is_none()
+}
+
+async fn empty(context: &Context, work: Work) -> Result<End, TransferError> {
+    let answer = put(context, &work, Bytes::new(), &Digest::of(&[])).await?;
+    ended(context, work, answer, Gathered { whole: true, ..Gathered::default() }).await
+}
+
+async fn single(context: &Context, work: Work, piece: Piece) -> Result<End, TransferError> {
+    let number = piece.number;
+    let mut gathered = Gathered { whole: true, ..Gathered::default() };
+    let Checked { range, body, .. } = match piece.check(&context.transfer, true).await {
+        Ok(checked) => checked,
+        Err(status) => {
+            context.transfer.records.set_range(number, status)?;
+            gathered.count(status, None);
+            return Ok(End::Outcome(work.not_committed(&gathered)));
+        }
+    };
+    context.counters.matched(range.bytes.length());
+    context.transfer.records.set_range(number, RangeStatus::Completed)?;
+    let answer = put(context, &work, body, &range.digest).await?;
+    ended(context, work, answer, gathered).await
+}
+
+async fn put(context: &Context, work: &Work, body: Bytes, digest: &Digest) -> Result<Result<Stored, StoreError>, TransferError> {
+    let _slot = context.slot().await?;
+    let target = work.target(&context.transfer.session);
+    Ok(context.transfer.store.put(&target, body, digest, &work.attributes, &work.condition).await)
+}
+
+async fn staged(context: &Context, work: Work, feed: UnboundedReceiver<Feed>) -> Result<End, TransferError> {
+    let target = Arc::new(work.target(&context.transfer.session));
+    let (inner, to) = (context.clone(), Arc::clone(&target));
+    let gathered = context
+        .gather(feed, true, move |checked: Checked| {
+            let (context, target) = (inner.clone(), Arc::clone(&to));
+            async move {
+                let _slot = context.slot().await.map_err(|_| StoreError::WriteRefused)?;
+                context.transfer.store.stage(&target, &checked.range, checked.body.clone()).await
+            }
+        })
+        .await;
+    let gathered = match gathered {
+        Ok(gathered) if gathered.whole => gathered,
+        // what was staged stays for the next run where the store keeps it apart; a folder's hidden file goes
+        broken => {
+            let _ = context.transfer.store.discard(&target).await;
+            return broken.map(|_| End::BrokenOff);
+        }
+    };
+    if gathered.failed.is_some() {
+        context.transfer.store.discard(&target).await.map_err(TransferError::Store)?;
+        context.mark_uncommitted(&work.entry)?;
+        return Ok(End::Outcome(work.not_committed(&gathered)));
+    }
+    let blocks = context.transfer.catalogue.ranges(work.entry.first_range, work.entry.range_count);
+    let blocks = blocks.collect::<Result<Vec<Range>, _>>()?;
+    let _slot = context.slot().await?;
+    let answer = context.transfer.store.commit(&target, &blocks, &work.attributes, &work.condition).await;
+    ended(context, work, answer, gathered).await
+}
+
+async fn ended(
+    context: &Context,
+    work: Work,
+    answer: Result<Stored, StoreError>,
+    gathered: Gathered,
+) -> Result<End, TransferError> {
+    match answer {
+        Ok(stored) => {
+            context.counters.refused(stored.line_refusals);
+            Ok(End::Outcome(work.stored(&gathered)))
+        }
+        Err(error) => {
+            if error.class() == ErrorClass::Entry {
+                context.mark_uncommitted(&work.entry)?;
+            }
+            let next = conflict::after(context, work, error).await?;
+            if let conflict::Next::Ended(EntryOutcome { detail: Some(detail), .. }) = &next {
+                tracing::debug!(%detail, "the blob was not made visible");
+            }
+            Ok(next.into())
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Page blobs: created with their mark, written in place, unmarked when all ranges are there.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::TransferError;
+use super::conflict;
+use super::entry::{Context, End, Feed, Gathered, Work};
+use super::piece::Checked;
+use crate::store::{PageEnd, StoreError};
+
+/// Stores one page blob. Ranges that fail leave it with its mark; those that matched are written and stay.
+pub(super) async fn store(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>) -> Result<End, TransferError> {
+    if let Err(error) = create(context, &mut work).await? {
+        return Ok(conflict::after(context, work, error).await?.into());
+    }
+    let target = Arc::new(work.target(&context.transfer.session));
+    let (inner, to) = (context.clone(), Arc::clone(&target));
+    let gathered = context
+        .gather(feed, true, move |checked: Checked| {
+            let (context, target) = (inner.clone(), Arc::clone(&to));
+            async move {
+                let _slot = context.slot().await.map_err(|_| StoreError::WriteRefused)?;
+                context.transfer.store.write_pages(&target, &checked.range, checked.body.clone()).await
+            }
+        })
+        .await;
+    match gathered {
+        Ok(gathered) if gathered.whole => finish(context, work, gathered).await,
+        broken => {
+            let _ = context.transfer.store.discard(&target).await;
+            broken.map(|_| End::BrokenOff)
+        }
+    }
+}
+
+async fn create(context: &Context, work: &mut Work) -> Result<Result<(), StoreError>, TransferError> {
+    let _slot = context.slot().await?;
+    if let Err(error) = conflict::clear_way(&context.transfer, work).await {
+        return Ok(Err(error));
+    }
+    let target = work.target(&context.transfer.session);
+    Ok(context.transfer.store.create_pages(&target, work.entry.length, &work.attributes, &work.condition).await)
+}
+
+async fn finish(context: &Context, work: Work, gathered: Gathered) -> Result<End, TransferError> {
+    let end = if gathered.failed.is_none() { PageEnd::Complete } else { PageEnd::Incomplete };
+    let target = work.target(&context.transfer.session);
+    let _slot = context.slot().await?;
+    match context.transfer.store.finish_pages(&target, &work.attributes, &work.condition, end).await {
+        Ok(stored) => {
+            context.counters.refused(stored.line_refusals);
+            Ok(End::Outcome(work.stored(&gathered)))
+        }
+        Err(error) => Ok(conflict::after(context, work, error).await?.into()),
+    }
+}

@@ -1,0 +1,58 @@
+//! One range on its way from the disk to the store, and the check it must pass.
+
+use bytes::Bytes;
+
+use super::Transfer;
+use super::budget::Share;
+use crate::ledger::RangeStatus;
+use crate::manifest::{Digest, Range};
+
+/// Bodies up to this many bytes are hashed where they are: handing them to another thread costs more.
+const HASHED_IN_PLACE: usize = 16 * 1024;
+
+/// A range as it was read, with its share of the budget.
+#[derive(Debug)]
+pub(super) struct Piece {
+    /// Its number, counted through the whole manifest.
+    pub(super) number: u64,
+    /// What the manifest says of it.
+    pub(super) range: Range,
+    /// Its bytes, or why there are none.
+    pub(super) body: Result<(Bytes, Share), RangeStatus>,
+}
+
+/// A range whose bytes matched the manifest's hash. Only such a one is ever given to a store.
+#[derive(Debug)]
+pub(super) struct Checked {
+    /// What the manifest says of it.
+    pub(super) range: Range,
+    /// Its bytes.
+    pub(super) body: Bytes,
+    /// Its share of the budget, given back when this is dropped.
+    #[allow(dead_code, reason = "held for its drop")]
+    share: Share,
+}
+
+impl Piece {
+    /// Compares the bytes with the manifest's hash.
+    pub(super) async fn check(self, transfer: &Transfer, counted: bool) -> Result<Checked, RangeStatus> {
+        let (body, share) = self.body?;
+        let found = digest(transfer, &body).await?;
+        if found != self.range.digest {
+            return Err(RangeStatus::Corrupted);
+        }
+        if counted {
+            transfer.meter.bytes_verified(self.range.bytes.length());
+        }
+        Ok(Checked { range: self.range, body, share })
+    }
+}
+
+async fn digest(transfer: &Transfer, body: &Bytes) -> Result<Digest, RangeStatus> {
+    if body.len() <= HASHED_IN_PLACE {
+        return Ok(Digest::of(body));
+    }
+    let body = body.clone();
+    let _core = transfer.host.hashing.acquire().await.map_err(|_| RangeStatus::Failed)?;
+    tokio::task::spawn_blocking(move || Digest::of(&body)).await.map_err(|_| RangeStatus::Failed)
+}

@@ -1,0 +1,251 @@
+//! The reader: one thread per drive that goes through the plan, opens files, reads ranges and hands them to the entries' tasks.
+//!
+//! It owns what must be decided in the plan's order: who waits for whom (entries with one name form a chain), how many entries are open,
+//! and when the drive is given up. Tasks tell it by events; it never shares state with them.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+use super::budget::{Share, Window};
+use super::entry::{self, Context, Event, Feed, Work};
+use super::piece::Piece;
+use super::tally::Counters;
+use super::{Finished, Plan, ReadFailure, SideFiles, Transfer, TransferError, open, prepare};
+use crate::ledger::RangeStatus;
+use crate::manifest::{Entry, EntryNumber, Range};
+use crate::volume::fields::index;
+use crate::volume::ntfs::NtfsFile;
+
+/// Read failures kept by name for the receipt.
+const FAILURES_KEPT: usize = 10_000;
+/// Entries in flight for each upload slot: small files need more tasks than requests, since some wait for their commit.
+const ENTRIES_PER_SLOT: usize = 4;
+
+/// The reader of one drive.
+pub(super) struct Reader {
+    context: Context,
+    runtime: Handle,
+    events: UnboundedReceiver<Event>,
+    again: VecDeque<Work>,
+    in_flight: HashSet<EntryNumber>,
+    most_in_flight: usize,
+    window: Option<Window>,
+    sides: SideFiles,
+    failures: Failures,
+    fatal: Option<TransferError>,
+}
+
+/// What the disk could not give.
+#[derive(Default)]
+struct Failures {
+    named: Vec<ReadFailure>,
+    count: u64,
+}
+
+impl Reader {
+    /// A reader for one transfer; tasks run on `runtime`.
+    pub(super) fn new(transfer: Arc<Transfer>, runtime: Handle) -> Self {
+        let (sender, events) = mpsc::unbounded_channel();
+        let sides = SideFiles::new(transfer.files.clone(), Arc::clone(&transfer.catalogue));
+        let most_in_flight = transfer.host.uploads.available_permits().max(1) * ENTRIES_PER_SLOT;
+        let context = Context { transfer, counters: Arc::new(Counters::default()), events: sender };
+        Self {
+            context,
+            runtime,
+            events,
+            again: VecDeque::new(),
+            in_flight: HashSet::new(),
+            most_in_flight,
+            window: None,
+            sides,
+            failures: Failures::default(),
+            fatal: None,
+        }
+    }
+
+    /// Goes through the whole plan. Whatever happens, no task is left behind.
+    pub(super) fn run(mut self, plan: Plan) -> Result<Finished, TransferError> {
+        let result = self.all(plan);
+        self.window = None;
+        while !self.in_flight.is_empty() {
+            if let Some(dropped) = self.next_event() {
+                self.in_flight.remove(&dropped.entry.number);
+            }
+        }
+        match (self.fatal.take(), result) {
+            // what the store or the records said first is the cause of what followed
+            (Some(fatal), _) => Err(fatal),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Ok(Finished {
+                verified: self.context.counters.figures(),
+                given_up: self.given_up(),
+                read_errors: self.failures.named,
+            }),
+        }
+    }
+
+    fn all(&mut self, plan: Plan) -> Result<(), TransferError> {
+        for entry in plan {
+            self.begin(entry?)?;
+            self.check_stop()?;
+        }
+        self.window = None;
+        while !self.in_flight.is_empty() {
+            if let Some(work) = self.next_event() {
+                self.send_again(work)?;
+            }
+            self.check_stop()?;
+        }
+        Ok(())
+    }
+
+    fn check_stop(&self) -> Result<(), TransferError> {
+        if self.fatal.is_some() || self.context.transfer.stop.asked() { Err(TransferError::Stopped) } else { Ok(()) }
+    }
+
+    /// One entry of the plan: waits for room and for its place in its chain, then ends it at once or sends its ranges.
+    fn begin(&mut self, entry: Entry) -> Result<(), TransferError> {
+        while self.in_flight.len() >= self.most_in_flight {
+            self.serve_event()?;
+        }
+        let number = entry.number;
+        let name = self.context.transfer.records.name(number)?;
+        let name = name.ok_or_else(|| TransferError::Internal(format!("entry {number} has no name decision")))?;
+        while name.after.is_some_and(|before| self.in_flight.contains(&before)) {
+            self.serve_event()?;
+        }
+        let prepared = self.runtime.block_on(prepare::prepare(&self.context.transfer, &mut self.sides, entry, name))?;
+        match prepared {
+            prepare::Prepared::Ended(outcome) => self.context.record(number, &outcome),
+            prepare::Prepared::Work(work, file) => {
+                self.in_flight.insert(number);
+                self.feed(*work, file)
+            }
+        }
+    }
+
+    /// Sends every range of an entry to a new task of its own.
+    fn feed(&mut self, work: Work, mut file: NtfsFile) -> Result<(), TransferError> {
+        let (sender, feed) = mpsc::unbounded_channel();
+        let entry = work.entry.clone();
+        self.runtime.spawn(entry::run(self.context.clone(), work, feed));
+        let catalogue = Arc::clone(&self.context.transfer.catalogue);
+        for (number, range) in (entry.first_range..).zip(catalogue.ranges(entry.first_range, entry.range_count)) {
+            let range = range?;
+            while let Ok(event) = self.events.try_recv() {
+                // entries that want their ranges sent again wait until this one's are
+                let work = self.take(event);
+                self.again.extend(work);
+            }
+            self.check_stop()?;
+            let body = self.read(&entry, &mut file, &range)?;
+            // a task that has ended early (its blob could not be created) no longer takes ranges: that is its decision
+            if sender.send(Feed::Piece(Piece { number, range, body })).is_err() {
+                return Ok(());
+            }
+        }
+        let _ = sender.send(Feed::End);
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        entry: &Entry,
+        file: &mut NtfsFile,
+        range: &Range,
+    ) -> Result<Result<(Bytes, Share), RangeStatus>, TransferError> {
+        if range.bytes.end() > file.len() {
+            return Ok(Err(RangeStatus::FileUnexpectedEnd));
+        }
+        if self.given_up() {
+            return Ok(Err(RangeStatus::IOFailed));
+        }
+        let length = range.bytes.length();
+        let share = self.share(length)?;
+        let mut buffer = vec![0; index(length)];
+        match file.read_at(range.bytes.offset(), &mut buffer) {
+            Ok(()) => Ok(Ok((Bytes::from(buffer), share))),
+            Err(error) => {
+                tracing::warn!(file = %entry.file_path, offset = range.bytes.offset(), length, %error, "range cannot be read");
+                self.failures.count += 1;
+                if self.failures.named.len() < FAILURES_KEPT {
+                    let (file_path, offset) = (entry.file_path.clone(), range.bytes.offset());
+                    self.failures.named.push(ReadFailure { file_path, offset, length });
+                }
+                Ok(Err(RangeStatus::IOFailed))
+            }
+        }
+    }
+
+    fn given_up(&self) -> bool {
+        self.failures.count >= self.context.transfer.max_read_errors.max(1)
+    }
+
+    /// The budget's share for a range; waits for the next window when the present one is used up.
+    fn share(&mut self, bytes: u64) -> Result<Share, TransferError> {
+        loop {
+            if let Some(share) = self.window.as_mut().and_then(|window| window.cut(bytes)) {
+                return Ok(share);
+            }
+            // give the rest back before waiting for more: two readers that keep theirs could wait for each other for ever
+            self.window = None;
+            let wanted = self.context.transfer.window.max(bytes);
+            let window = self.runtime.block_on(self.context.transfer.host.budget.reserve(wanted));
+            self.window = Some(window.map_err(|error| TransferError::Internal(error.to_string()))?);
+        }
+    }
+
+    /// Waits for an event and does what it asks for.
+    fn serve_event(&mut self) -> Result<(), TransferError> {
+        // nothing of the window is needed while waiting, and what is in flight may need it
+        self.window = None;
+        if let Some(work) = self.next_event() {
+            self.send_again(work)?;
+        }
+        self.check_stop()
+    }
+
+    fn next_event(&mut self) -> Option<Work> {
+        if let Some(work) = self.again.pop_front() {
+            return Some(work);
+        }
+        let event = self.events.blocking_recv()?;
+        self.take(event)
+    }
+
+    fn take(&mut self, event: Event) -> Option<Work> {
+        match event {
+            Event::Ended(number) => {
+                self.in_flight.remove(&number);
+                None
+            }
+            Event::Fatal(number, error) => {
+                self.in_flight.remove(&number);
+                self.fatal.get_or_insert(error);
+                None
+            }
+            Event::Again(work) => {
+                if self.fatal.is_some() || self.context.transfer.stop.asked() {
+                    self.in_flight.remove(&work.entry.number);
+                    return None;
+                }
+                Some(*work)
+            }
+        }
+    }
+
+    /// Sends the ranges of an entry once more. It has kept its place in flight.
+    fn send_again(&mut self, work: Work) -> Result<(), TransferError> {
+        match open::open(&self.context.transfer.files, &work.entry.file_path) {
+            Ok(file) => self.feed(work, file),
+            Err(failure) => {
+                self.in_flight.remove(&work.entry.number);
+                self.context.record(work.entry.number, &work.failed(failure.status, failure.why))
+            }
+        }
+    }
+}

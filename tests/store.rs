@@ -1,0 +1,17 @@
+//! One suite over every store, what is particular to each, and the faults of a service behind a mock.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected should stop there")]
+
+#[path = "support/azurite.rs"]
+mod azurite;
+#[path = "store/emulator.rs"]
+mod emulator;
+#[path = "store/faults.rs"]
+mod faults;
+#[path = "store/folder.rs"]
+mod folder;
+#[path = "store/memory.rs"]
+mod memory;
+#[path = "support/mock_http.rs"]
+mod mock_http;
+#[path = "support/store_suite.rs"]
+mod store_suite;
