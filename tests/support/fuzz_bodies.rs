@@ -2,21 +2,77 @@
 //! are: an error of the library is an answer, a panic or an endless loop is a fault. `tests/fuzz.rs` and the targets of `fuzz/`
 //! include this file.
 //!
-//! A new body: its function here, its line in [`BODIES`], its test in `tests/fuzz.rs`, `fuzz/fuzz_targets/NAME.rs`,
-//! `fuzz/NAME.dict` and seeds in `tests/data/fuzz/NAME/`.
+//! A new body: its function here, its line in [`BODIES`], its test in `tests/fuzz.rs`, `fuzz/fuzz_targets/NAME.rs` with its lines in
+//! `fuzz/Cargo.toml`, `fuzz/NAME.dict`, and seeds in `tests/data/fuzz/NAME/`.
+
+#[path = "fuzz_volume.rs"]
+mod fuzz_volume;
 
 use std::str::FromStr;
 
 use dockside::drive::DriveId;
-use dockside::manifest::{BlobPath, ContainerName, Digest, ManifestHash};
+use dockside::job::Job;
+use dockside::manifest::{
+    BlobPath, ContainerName, Digest, ManifestHash, ManifestLimits, parse_metadata, parse_properties, summarise,
+};
 use dockside::secret::RecoveryPassword;
 use dockside::volume::DrivePath;
+
+pub(crate) use fuzz_volume::{index, lznt1, ntfs_record, run_list, sound};
 
 /// A body.
 pub(crate) type Body = fn(&[u8]);
 
-/// Every body by its name.
-pub(crate) const BODIES: &[(&str, Body)] = &[("names", names)];
+/// Every body by its name, in alphabetical order.
+pub(crate) const BODIES: &[(&str, Body)] = &[
+    ("index", index),
+    ("job", job),
+    ("lznt1", lznt1),
+    ("manifest", manifest),
+    ("names", names),
+    ("ntfs_record", ntfs_record),
+    ("run_list", run_list),
+    ("side_files", side_files),
+];
+
+/// A manifest, without a hash that it must have. What is accepted keeps within the limits.
+pub(crate) fn manifest(input: &[u8]) {
+    let limits =
+        ManifestLimits { entries: 40, side_files: 5, blocks: 20, drive_bytes: 1 << 30, findings_shown: 3, ..Default::default() };
+    match summarise(input, None, &limits) {
+        Ok(summary) => assert!(summary.entries <= limits.entries),
+        Err(error) => drop(error.to_string()),
+    }
+}
+
+/// A metadata and a properties file. What is accepted fits a request's headers.
+pub(crate) fn side_files(input: &[u8]) {
+    if let Ok(metadata) = parse_metadata(input) {
+        let name = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !text.is_empty();
+        assert!(metadata.iter().all(|(n, value)| name(n) && header(value)));
+        assert!(metadata.iter().map(|(n, value)| n.len() + value.len()).sum::<usize>() <= 8 << 10);
+    }
+    if let Ok(found) = parse_properties(input) {
+        let texts = [found.content_type, found.content_encoding, found.content_language, found.cache_control];
+        assert!(texts.iter().flatten().all(|text| header(text)));
+    }
+}
+
+/// Whether a text can stand in a header.
+fn header(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..0x7F).contains(&byte))
+}
+
+/// A job file. No message shows a password of it.
+pub(crate) fn job(input: &[u8]) {
+    match Job::parse(input) {
+        Ok(job) => {
+            assert!((1..=10).contains(&job.drives().len()));
+            assert!(job.drive_ids().all(|id| job.drive(id).is_some()));
+        }
+        Err(error) => drop(format!("{error} {error:?}")),
+    }
+}
 
 /// Names, paths, hashes and passwords of manifests and jobs. What is accepted must survive being written and read again.
 pub(crate) fn names(input: &[u8]) {
