@@ -132,7 +132,7 @@ fn services(arguments: &Arguments, config: Arc<Config>, job: Arc<Job>, drives: u
     let dry_run = arguments.dry_run.then(|| DryRun { offline: arguments.offline, log: arguments.log.clone() });
     let uploads = config.transfer.upload_slots();
     let store = store(arguments, &config, &job)?;
-    let access = Access::open(&store, uploads, dry_run.as_ref()).map_err(|e| Failure::usage_of(&e))?;
+    let access = Access::open(&store, &config.transfer, dry_run.as_ref()).map_err(|e| Failure::usage_of(&e))?;
     let state =
         state_dir(arguments.state.as_deref(), &config, |name| std::env::var_os(name)).map_err(|e| Failure::usage_of(&e))?;
     let state = StateDir::open(&state).map_err(|e| Failure::usage_of(&e))?;
