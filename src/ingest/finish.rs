@@ -135,7 +135,7 @@ impl Closing<'_> {
     /// A drive that was refused gets an error log with its status and a receipt, delivered if the store answers.
     pub(super) async fn refused(self, code: DriveCode) {
         if let Err(error) = self.try_refused(code).await {
-            tracing::warn!(drive = %self.drive.id, %error, "the refusal could not be reported to the store");
+            tracing::warn!(code = code.as_str(), %error, "the refusal could not be reported to the store");
         }
     }
 

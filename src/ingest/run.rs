@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use super::account::Account;
 use super::finish::{Closing, Facts};
 use super::names::{self, NameIndex, NameOptions, NamesError, Survey};
@@ -54,7 +56,19 @@ impl Broken {
 
 /// Ingests one admitted drive, from its first sector to its receipt.
 pub async fn ingest(drive: Admitted, services: Services, progress: Progress) -> Ending {
-    let ending = match Line::begin(&drive, &services) {
+    let span = tracing::info_span!("drive", drive = %drive.id, job = services.job.name.as_str());
+    line(drive, None, services, progress).instrument(span).await
+}
+
+/// The same for a drive that is open already: key stretching costs a fraction of a CPU-second, and once is enough.
+#[doc(hidden)]
+pub async fn ingest_opened(drive: Admitted, opened: Opened, services: Services, progress: Progress) -> Ending {
+    let span = tracing::info_span!("drive", drive = %drive.id, job = services.job.name.as_str());
+    line(drive, Some(opened), services, progress).instrument(span).await
+}
+
+async fn line(drive: Admitted, opened: Option<Opened>, services: Services, progress: Progress) -> Ending {
+    let ending = match Line::begin(&drive, opened, &services) {
         Ok(Begun::Done(receipt)) => Ok(Ending::Finished { receipt, already: true }),
         Ok(Begun::Line(line)) => line.run(&progress).await,
         Err(broken) => Err(broken),
@@ -63,11 +77,17 @@ pub async fn ingest(drive: Admitted, services: Services, progress: Progress) -> 
     match ending {
         Ok(ending) => ending,
         Err(Broken::Halted(halt)) => {
-            tracing::warn!(drive = %drive.id, job = services.job.name.as_str(), code = halt.code.as_str(), detail = %halt.detail, "drive not taken");
+            tracing::warn!(code = halt.code.as_str(), detail = %halt.detail, "drive not taken");
             Ending::Halted(halt)
         }
-        Err(Broken::Interrupted(cause)) => Ending::Interrupted { cause },
-        Err(Broken::Internal(cause)) => Ending::Internal { cause },
+        Err(Broken::Interrupted(cause)) => {
+            tracing::warn!(%cause, "drive interrupted");
+            Ending::Interrupted { cause }
+        }
+        Err(Broken::Internal(cause)) => {
+            tracing::error!(code = DriveCode::InternalError.as_str(), %cause, "drive broken off");
+            Ending::Internal { cause }
+        }
     }
 }
 
@@ -78,6 +98,7 @@ struct Line<'a> {
     store: Arc<dyn Store>,
     lock: SessionLock,
     stamp: Stamp,
+    opened: Option<Opened>,
 }
 
 enum Begun<'a> {
@@ -87,7 +108,7 @@ enum Begun<'a> {
 
 impl<'a> Line<'a> {
     /// The way to the store is open, and nobody else runs this session; one that ran to its end is not run again.
-    fn begin(drive: &'a Admitted, services: &'a Services) -> Result<Begun<'a>, Broken> {
+    fn begin(drive: &'a Admitted, opened: Option<Opened>, services: &'a Services) -> Result<Begun<'a>, Broken> {
         let line = drive.line()?;
         let store = match &services.access {
             Access::Open(store) => Arc::clone(store),
@@ -101,7 +122,7 @@ impl<'a> Line<'a> {
         {
             return Ok(Begun::Done(receipt));
         }
-        Ok(Begun::Line(Self { drive, services, store, lock, stamp: Stamp::now() }))
+        Ok(Begun::Line(Self { drive, services, store, lock, stamp: Stamp::now(), opened }))
     }
 
     async fn run(self, progress: &Progress) -> Result<Ending, Broken> {
@@ -152,6 +173,9 @@ impl<'a> Line<'a> {
     }
 
     async fn open(&self) -> Result<Opened, Broken> {
+        if let Some(opened) = &self.opened {
+            return Ok(opened.clone());
+        }
         let (drive, limits) = (self.drive.clone(), self.services.config.limits.clone());
         let opened = blocking(move || {
             let line = drive.line()?;
@@ -246,7 +270,8 @@ fn broken(error: &TransferError) -> Broken {
 
 /// Work that blocks, on a thread of its own.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Broken> {
-    tokio::task::spawn_blocking(work).await.map_err(|panicked| Broken::internal(&panicked))
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(|panicked| Broken::internal(&panicked))
 }
 
 /// The transfer's meter shown to a person.
