@@ -119,6 +119,14 @@ pub(crate) fn content(path: &str) -> Vec<u8> {
     file_bytes(&plain_files(), path)
 }
 
+/// Where the content of a file lies on the volume, encrypted or not.
+pub(crate) fn places(path: &str) -> Vec<std::ops::Range<u64>> {
+    let files = plain_files();
+    let file = files.lookup(&path.parse().unwrap()).and_then(|node| files.file(&node)).unwrap();
+    let place = |extent: dockside::volume::ntfs::Extent| extent.disk_offset.map(|from| from..from + extent.length);
+    file.extents().filter_map(place).collect()
+}
+
 /// A drive made for a test.
 #[derive(Clone)]
 pub(crate) struct Made {
