@@ -8,7 +8,7 @@ mod drives;
 mod road;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -31,9 +31,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 fn sum_of(path: &Path) -> String {
-    let mut digest = Sha256::new();
-    std::io::copy(&mut File::open(path).unwrap(), &mut digest).unwrap();
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256(&fs::read(path).unwrap())
 }
 
 /// The job beside a drive, with a verbose log.
