@@ -170,7 +170,9 @@ async fn a_drive_that_dies_is_given_up_and_every_entry_is_accounted_for() {
                 let codes = [DriveCode::DiskOperationFailed, DriveCode::ReadManifestFailed, DriveCode::BitLockerFailed];
                 assert!(codes.contains(&halt.code), "{case:?}: {halt:?}");
             }
-            _ => assert!(left.receipt().status == DriveCode::DiskOperationFailed || left.receipt().counts.failed <= 2, "{case:?}"),
+            _ => {
+                assert!(left.receipt().status == DriveCode::DiskOperationFailed || left.receipt().counts.failed <= 2, "{case:?}")
+            }
         }
     }
 }

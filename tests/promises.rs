@@ -46,17 +46,6 @@ fn sums(drive: &Drive) -> HashMap<String, String> {
     drive.files().into_iter().map(|file| (format!("\\{}", file.path), file.sha256)).collect()
 }
 
-/// Each entry of a log: blob path, file path, status.
-fn lines(log: &str) -> Vec<(String, String, String)> {
-    let element = |text: &str, name: &str| {
-        let (_, rest) = text.split_once(&format!("<{name}>")).unwrap();
-        rest.split('<').next().unwrap().to_owned()
-    };
-    let blobs = log.split("<Blob ").skip(1);
-    let entry = |text: &str| (element(text, "BlobPath"), element(text, "FilePath"));
-    blobs.zip(entries_of(log)).map(|(text, logged)| (entry(text).0, entry(text).1, logged.status)).collect()
-}
-
 async fn ingest_image(image: &Path, job: &Arc<Job>, store: Arc<dyn Store>) -> (Receipt, String) {
     let lab = Lab::new();
     let id = job.drive_ids().next().unwrap().clone();
@@ -72,16 +61,16 @@ async fn ingest_image(image: &Path, job: &Arc<Job>, store: Arc<dyn Store>) -> (R
 
 /// Every entry has exactly one outcome; what is visible is what the maker put on the drive.
 fn check(receipt: &Receipt, log: &str, found: &BTreeMap<String, Vec<u8>>, sums: &HashMap<String, String>) {
-    let entries = lines(log);
+    let entries = entries_of(log);
     assert_eq!(Some(entries.len() as u64), receipt.manifest.as_ref().unwrap().entries);
     assert_eq!(receipt.counts.total(), entries.len() as u64);
     let mut expected: HashMap<&str, Vec<&str>> = HashMap::new();
-    for (blob, file, status) in &entries {
-        if let Some(sum) = sums.get(file) {
-            expected.entry(blob).or_default().push(sum);
+    for entry in &entries {
+        if let Some(sum) = sums.get(&entry.file) {
+            expected.entry(&entry.path).or_default().push(sum);
         }
-        if status == "Completed" {
-            assert!(found.contains_key(blob), "{blob} is not there");
+        if entry.status == "Completed" {
+            assert!(found.contains_key(&entry.path), "{} is not there", entry.path);
         }
     }
     for (name, content) in found {
@@ -103,7 +92,7 @@ async fn golden_drives_arrive_whole_and_are_not_written() {
         let (receipt, log) = ingest_image(&image, &job, Arc::clone(&memory) as Arc<dyn Store>).await;
         assert_eq!(receipt.status, DriveCode::Completed, "{name}");
         let found = visible(&memory).await;
-        assert_eq!(found.len(), lines(&log).len(), "{name}");
+        assert_eq!(found.len(), entries_of(&log).len(), "{name}");
         check(&receipt, &log, &found, &sums(&drive));
         assert_eq!((sum_of(&image), fs::metadata(&image).unwrap().modified().unwrap()), before, "{name} was written");
     }
@@ -131,7 +120,7 @@ async fn what_is_broken_on_a_drive_is_named_and_never_stored() {
     let (receipt, log) = ingest_image(&image, &job_of("plain-faults"), Arc::clone(&memory) as Arc<dyn Store>).await;
     assert_eq!(receipt.status, DriveCode::CompletedWithErrors);
     check(&receipt, &log, &visible(&memory).await, &sums(&drive("plain-faults")));
-    let statuses: Vec<String> = lines(&log).into_iter().map(|line| line.2).collect();
+    let statuses: Vec<String> = entries_of(&log).into_iter().map(|entry| entry.status).collect();
     for status in ["FileNotFound", "FileNameInvalid", "CompletedWithErrors", "Completed"] {
         assert!(statuses.iter().any(|found| found == status), "no entry ended as {status}: {statuses:?}");
     }
@@ -148,11 +137,11 @@ async fn compressed_fragmented_and_sparse_files_arrive_in_a_folder_as_they_are()
         let (receipt, log) = ingest_image(&image, &job_of(name), Arc::new(FolderStore::new(&root))).await;
         assert_eq!(receipt.status, DriveCode::Completed, "{name}");
         let sums = sums(&drive(name));
-        for (blob, file, _) in lines(&log) {
-            let stored: PathBuf = root.join(&blob);
+        for entry in entries_of(&log) {
+            let stored: PathBuf = root.join(&entry.path);
             // names that a folder cannot have as they are lie elsewhere; the store's own tests look for them
             if stored.exists() {
-                assert_eq!(Some(&sha256(&fs::read(stored).unwrap())), sums.get(&file), "{blob}");
+                assert_eq!(Some(&sha256(&fs::read(stored).unwrap())), sums.get(&entry.file), "{}", entry.path);
             }
         }
     }
@@ -193,7 +182,10 @@ async fn events_name_drive_job_blob_and_code_and_escape_what_the_drive_says() {
         let about = |event: &&Value| event["fields"]["blob"].as_str().is_some_and(|name| name.starts_with(blob));
         let event = events.iter().find(about).unwrap_or_else(|| panic!("no event names {blob}: {text}"));
         assert_eq!(event["fields"]["code"], "CompletedWithErrors");
-        assert_eq!((&event["span"]["drive"], &event["span"]["job"]), (&Value::from("DKS-RICH"), &Value::from(made.job.name.as_str())));
+        assert_eq!(
+            (&event["span"]["drive"], &event["span"]["job"]),
+            (&Value::from("DKS-RICH"), &Value::from(made.job.name.as_str()))
+        );
     }
     assert!(!text.contains('\u{202e}'), "a mark that turns the line around came through");
 }

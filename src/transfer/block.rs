@@ -31,7 +31,7 @@ pub(super) async fn store(context: &Context, mut work: Work, mut feed: Unbounded
 
 /// One request stores the blob and sets its MD5 property to the range's; properties with another MD5 need a block and a list.
 fn in_one_request(work: &Work) -> bool {
-    work.entry.range_count <= 1 && work.attributes.content_md5.is_none()
+    work.entry.range_count <= 1 && !work.by_list && work.attributes.content_md5.is_none()
 }
 
 async fn empty(context: &Context, work: Work) -> Result<End, TransferError> {

@@ -81,6 +81,8 @@ async fn name_taken(context: &Context, mut work: Work) -> Result<Next, TransferE
         return Ok(Next::Again(work));
     }
     work.present = found.is_some();
+    // some servers take blocks that an entry before this one left behind for a blob, when all is to be put at once; a list is taken
+    work.by_list |= found.is_none();
     match work.entry.disposition {
         Disposition::NoOverwrite if work.present => Ok(Next::Ended(work.skipped())),
         Disposition::Rename if work.present => match transfer.names.next_free(&work.entry, &work.path).await? {

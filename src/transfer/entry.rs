@@ -38,6 +38,8 @@ pub(super) struct Work {
     pub(super) pass: Pass,
     /// Whether all its ranges have been seen to be good once.
     pub(super) checked: bool,
+    /// Whether it goes by block and list although one request would do.
+    pub(super) by_list: bool,
     /// Whether its ranges have been counted as verified: each counts once, however often it is read.
     pub(super) counted: bool,
     /// How often it was begun anew because the name was not what it seemed.

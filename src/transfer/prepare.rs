@@ -128,6 +128,7 @@ fn new_work(entry: Entry, path: BlobPath, existed: bool, carried: Carried) -> Wo
         other_kind: false,
         pass: Pass::Store,
         checked: false,
+        by_list: false,
         counted: false,
         tries: 0,
         attributes: Arc::new(carried.attributes),

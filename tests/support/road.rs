@@ -226,7 +226,10 @@ impl Lab {
     /// The whole road, from the first sector on.
     pub(crate) async fn ingest(&self, made: &Made, reader: Arc<dyn ReadAt>, store: Arc<dyn Store>) -> Ending {
         let ending = ingest(made.admitted(reader), self.services(&made.job, store), Board::silent().drive("test")).await;
-        assert_eq!(self.host.budget.free(), self.host.budget.bytes(), "bytes of the budget are lost");
+        // while other drives run, the budget is theirs too
+        if self.drives == 1 {
+            assert_eq!(self.host.budget.free(), self.host.budget.bytes(), "bytes of the budget are lost");
+        }
         ending
     }
 
@@ -249,6 +252,7 @@ impl Lab {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Logged {
     pub(crate) path: String,
+    pub(crate) file: String,
     pub(crate) status: String,
     pub(crate) disposition: String,
     /// Statuses of its ranges, in order.
@@ -263,7 +267,8 @@ pub(crate) fn entries_of(log: &str) -> Vec<Logged> {
     };
     let element = |text: &str, name: &str| {
         let (_, rest) = text.split_once(&format!("<{name}>")).unwrap();
-        rest.split('<').next().unwrap().to_owned()
+        let text = rest.split('<').next().unwrap();
+        text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&")
     };
     let ranges = |text: &str| {
         let of = |name: &str| text.split(&format!("<{name} ")).skip(1).map(attribute).collect::<Vec<_>>();
@@ -271,6 +276,7 @@ pub(crate) fn entries_of(log: &str) -> Vec<Logged> {
     };
     let entry = |text: &str| Logged {
         path: element(text, "BlobPath"),
+        file: element(text, "FilePath"),
         status: attribute(text),
         disposition: attribute(text.split_once("<ImportDisposition").unwrap().1),
         ranges: ranges(text),
