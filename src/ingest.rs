@@ -13,6 +13,7 @@ mod admit;
 mod catalogue;
 mod ending;
 mod finish;
+mod limits;
 pub mod names;
 mod plan;
 mod rename;

@@ -32,6 +32,7 @@ pub use tally::Verified;
 pub use work::{Interruption, Meter, Names, Silent, TransferError};
 
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::ledger::Records;
@@ -74,6 +75,8 @@ pub struct Transfer {
     pub window: u64,
     /// Ranges that may fail to be read before the drive is given up.
     pub max_read_errors: u64,
+    /// Time that may be spent in reads that fail before the drive is given up.
+    pub max_read_error_time: Duration,
     /// Whether the volume was not cleanly dismounted: said beside each missing or corrupt file.
     pub volume_dirty: bool,
     /// Asked to stop.

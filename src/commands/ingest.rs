@@ -9,12 +9,13 @@ use tokio::task::JoinSet;
 
 use super::exit::{Exit, Failure};
 use super::{logging, look, signals};
-use crate::config::Config;
+use crate::config::{Config, state_dir};
 use crate::drive::{DriveId, Source};
 use crate::ingest::{Access, Admitted, DryRun, Ending, Services, ingest};
 use crate::job::Job;
 use crate::ledger::state::StateDir;
 use crate::report::Board;
+use crate::store::{Credentials, StoreConfig, StoreUrl};
 use crate::transfer::{Budget, Host, Stop};
 
 mod endings;
@@ -128,18 +129,39 @@ fn admit(arguments: &Arguments, job: &Arc<Job>) -> Result<Vec<Admitted>, Failure
 }
 
 fn services(arguments: &Arguments, config: Arc<Config>, job: Arc<Job>, drives: usize) -> Result<Services, Failure> {
-    let store = config.store(&job.account, arguments.store.as_deref()).map_err(|e| Failure::usage_of(&e))?;
-    let access =
-        Access::open(&store, config.transfer.uploads, arguments.dry_run, arguments.offline).map_err(|e| Failure::usage_of(&e))?;
-    let state = config.state_dir(arguments.state.as_deref()).map_err(|e| Failure::usage_of(&e))?;
+    let dry_run = arguments.dry_run.then(|| DryRun { offline: arguments.offline, log: arguments.log.clone() });
+    let uploads = config.transfer.upload_slots();
+    let store = store(arguments, &config, &job)?;
+    let access = Access::open(&store, &config.transfer, dry_run.as_ref()).map_err(|e| Failure::usage_of(&e))?;
+    let state =
+        state_dir(arguments.state.as_deref(), &config, |name| std::env::var_os(name)).map_err(|e| Failure::usage_of(&e))?;
     let state = StateDir::open(&state).map_err(|e| Failure::usage_of(&e))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let host = Host {
         budget: Budget::new(config.transfer.byte_budget),
-        uploads: Arc::new(Semaphore::new(config.transfer.uploads)),
+        uploads: Arc::new(Semaphore::new(uploads)),
         hashing: Arc::new(Semaphore::new(cores)),
     };
     Ok(Services { config, job, access, state: Arc::new(state), host, drives: drives as u64, stop: Stop::default(), dry_run })
+}
+
+/// Where the job's account keeps its blobs: `--store`, else its entry in the configuration, else the account's own service.
+fn store(arguments: &Arguments, config: &Config, job: &Job) -> Result<StoreConfig, Failure> {
+    let entry = config.stores.get(&job.account);
+    let url = match (&arguments.store, entry) {
+        (Some(given), _) => given.clone(),
+        (None, Some(entry)) => entry.url.clone(),
+        (None, None) => format!("azure://{}", job.account),
+    };
+    let url = StoreUrl::parse(&url)
+        .map_err(|e| Failure::usage_of(&e).remedy("see [stores.<account>] in the configuration, or --store"))?;
+    let credentials = entry.and_then(|entry| entry.credentials_file.clone());
+    Ok(StoreConfig {
+        account: job.account.to_string(),
+        url,
+        endpoint: entry.and_then(|entry| entry.endpoint.clone()),
+        credentials: credentials.map_or(Credentials::Environment, Credentials::File),
+    })
 }
 
 /// Runs all drives side by side; a second signal leaves them where they are.

@@ -10,6 +10,7 @@ use crate::drive::{DriveId, Source};
 use crate::ingest::{Halt, Located, Opened, Unlocked, locate};
 use crate::job::Job;
 use crate::secret::{RecoveryPassword, read_key_file};
+use crate::volume::bitlocker::PROTECTORS_TRIED;
 use crate::volume::ntfs::NtfsLimits;
 
 /// Where the recovery password comes from. Never an argument: process lists are read by everybody.
@@ -81,9 +82,7 @@ pub(crate) fn one_drive(job: &Job, given: Option<&DriveId>) -> Result<DriveId, F
         (Some(id), _) if job.drive(id).is_some() => Ok(id.clone()),
         (Some(id), _) => Err(Failure::usage(format!("job {} has no drive {id}; it has: {list}", job.name))),
         (None, [only]) => Ok((*only).clone()),
-        (None, _) => {
-            Err(Failure::usage(format!("job {} has {} drives: say which with --drive-id: {list}", job.name, ids.len())))
-        }
+        (None, _) => Err(Failure::usage(format!("job {} has {} drives: say which with --drive-id: {list}", job.name, ids.len()))),
     }
 }
 
@@ -115,7 +114,7 @@ pub(crate) fn locate_in(source: &Arc<Source>) -> Result<Located, Failure> {
 
 /// Unlocks a located drive.
 pub(crate) fn unlock(located: Located, key: &Given) -> Result<Unlocked, Failure> {
-    located.unlock(key.password()?).map_err(|halt| halted(&halt))
+    located.unlock(key.password()?, PROTECTORS_TRIED).map_err(|halt| halted(&halt))
 }
 
 /// Unlocks and opens a located drive.

@@ -94,6 +94,8 @@ pub struct Transfer {
     pub byte_budget: u64,
     /// Requests to stores at the same time.
     pub uploads: u64,
+    /// Seconds for which a request that fails in passing is repeated before the run is interrupted.
+    pub retry_seconds: u64,
 }
 
 impl Transfer {
@@ -102,7 +104,13 @@ impl Transfer {
         Self {
             byte_budget: (machine.free_memory / 4).clamp(64 * MIB, GIB),
             uploads: machine.cores.saturating_mul(4).clamp(4, 64),
+            retry_seconds: 300,
         }
+    }
+
+    /// The upload limit as a count of slots.
+    pub fn upload_slots(&self) -> usize {
+        usize::try_from(self.uploads).unwrap_or(usize::MAX).max(1)
     }
 
     pub(super) fn read(mut section: Section, machine: &Machine) -> Result<Self, ConfigError> {
@@ -111,6 +119,7 @@ impl Transfer {
             // the least that holds two ranges of the largest size, one read while one is sent
             byte_budget: section.bytes("byte_budget", 8 * MIB..=TIB)?.unwrap_or(usual.byte_budget),
             uploads: section.count("uploads", 1..=1_024)?.unwrap_or(usual.uploads),
+            retry_seconds: section.count("retry_seconds", 1..=86_400)?.unwrap_or(usual.retry_seconds),
         };
         section.end()?;
         Ok(transfer)

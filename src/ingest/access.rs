@@ -1,9 +1,11 @@
 //! The way to the job's store: opened before a drive is unlocked, so that a missing credential holds the drive early.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::DryRun;
-use crate::store::{self, FolderStore, OpenError, Store, StoreConfig, StoreUrl};
+use crate::config::Transfer;
+use crate::store::{self, FolderStore, OpenError, RetryPolicy, Store, StoreConfig, StoreUrl};
 
 /// The job's store, or why it cannot be used.
 #[derive(Clone, Debug)]
@@ -17,7 +19,7 @@ pub enum Access {
 impl Access {
     /// The way to a store; one whose credential is missing is closed. For a dry run, no write can pass. Anything else wrong with the
     /// configuration is an error.
-    pub fn open(config: &StoreConfig, uploads: usize, dry_run: Option<&DryRun>) -> Result<Self, OpenError> {
+    pub fn open(config: &StoreConfig, transfer: &Transfer, dry_run: Option<&DryRun>) -> Result<Self, OpenError> {
         if dry_run.is_some_and(|dry| dry.offline) {
             let url = match &config.url {
                 StoreUrl::Folder(root) => FolderStore::new(root).url(),
@@ -25,7 +27,8 @@ impl Access {
             };
             return Ok(Self::Open(Arc::new(store::DryRun::new(None, url))));
         }
-        match store::open(config, uploads) {
+        let policy = RetryPolicy { total: Duration::from_secs(transfer.retry_seconds), ..RetryPolicy::default() };
+        match store::open_with(config, transfer.upload_slots(), &policy) {
             Ok(store) if dry_run.is_some() => {
                 let url = store.url();
                 Ok(Self::Open(Arc::new(store::DryRun::new(Some(store), url))))

@@ -15,7 +15,7 @@ pub(super) struct Account {
 
 /// What was listed or how it ended cannot be read back.
 #[derive(Debug, thiserror::Error)]
-pub enum AccountError {
+pub(super) enum AccountError {
     /// The catalogue.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),

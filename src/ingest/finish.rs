@@ -16,7 +16,8 @@ use crate::job::{JobDrive, LogLevel};
 use crate::ledger::state::{Output, Session, SessionKey, SessionLock};
 use crate::manifest::Catalogue;
 use crate::report::{
-    Detail, DriveCode, DriveFacts, LogFacts, LogNames, ManifestFacts, ReadError, Receipt, SessionFacts, Stamp, Tally, Verified, lower_hex, tally,
+    Detail, DriveCode, DriveFacts, LogFacts, LogNames, ManifestFacts, ReadError, Receipt, SessionFacts, Stamp, Tally, Verified,
+    lower_hex, tally,
 };
 use crate::store::Store;
 use crate::transfer::Finished;
@@ -54,9 +55,8 @@ pub(super) fn session_key(drive: &Admitted, services: &Services, store: &Arc<dyn
 /// The receipt of an earlier run that went through all entries.
 pub(super) fn earlier(session: &Session) -> Result<Option<Box<Receipt>>, Broken> {
     let Some(path) = session.finished() else { return Ok(None) };
-    let unreadable = |error: &dyn std::error::Error| {
-        Broken::Interrupted(format!("the receipt {} cannot be read: {error}", path.display()))
-    };
+    let unreadable =
+        |error: &dyn std::error::Error| Broken::Interrupted(format!("the receipt {} cannot be read: {error}", path.display()));
     let text = std::fs::read(&path).map_err(|e| unreadable(&e))?;
     let receipt: Receipt = serde_json::from_slice(&text).map_err(|e| unreadable(&e))?;
     let ran = matches!(
@@ -156,7 +156,13 @@ impl Closing<'_> {
     }
 
     /// Composes one log; a thread of its own does it, for it reads the whole catalogue.
-    async fn write<W: Write + Send + 'static>(&self, out: W, account: &Account, detail: Detail, status: DriveCode) -> Result<(W, String), Broken> {
+    async fn write<W: Write + Send + 'static>(
+        &self,
+        out: W,
+        account: &Account,
+        detail: Detail,
+        status: DriveCode,
+    ) -> Result<(W, String), Broken> {
         let (account, drive) = (account.clone(), self.drive.id.clone());
         let written = blocking(move || write_log(out, Some(&account), &drive, detail, status)).await?;
         written.map_err(|error| broken(&error))
@@ -242,7 +248,9 @@ fn read_errors(finished: &Finished) -> Vec<ReadError> {
 fn broken(error: &ReportError) -> Broken {
     match error {
         ReportError::Log(_) | ReportError::Json(_) => Broken::internal(error),
-        ReportError::File { .. } | ReportError::State(_) | ReportError::Upload { .. } | ReportError::Name { .. } => Broken::interrupted(error),
+        ReportError::File { .. } | ReportError::State(_) | ReportError::Upload { .. } | ReportError::Name { .. } => {
+            Broken::interrupted(error)
+        }
     }
 }
 

@@ -21,7 +21,7 @@ const PIECE: usize = 4 << 20;
 
 /// Reports cannot be made or delivered. The run can be repeated: its outcomes are the same again.
 #[derive(Debug, thiserror::Error)]
-pub enum ReportError {
+pub(super) enum ReportError {
     /// The log cannot be composed.
     #[error(transparent)]
     Log(#[from] DriveLogError),
@@ -64,7 +64,11 @@ pub enum ReportError {
 
 /// Composes a log of all entries; gives what it was written to, and the SHA-256 as lower-case digits.
 pub(super) fn write_log<W: Write>(
-    out: W, account: Option<&Account>, drive: &DriveId, detail: Detail, status: DriveCode,
+    out: W,
+    account: Option<&Account>,
+    drive: &DriveId,
+    detail: Detail,
+    status: DriveCode,
 ) -> Result<(W, String), ReportError> {
     let mut log = DriveLogWriter::new(Counted::new(out), drive, detail)?;
     if let Some(account) = account {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::account::Account;
 use super::finish::{Closing, Facts};
@@ -11,7 +12,7 @@ use super::unlock::{Opened, locate};
 use super::{Access, Admitted, Ending, Halt, Services, catalogue, plan};
 use crate::ledger::state::SessionLock;
 use crate::ledger::{Records, Scratch};
-use crate::manifest::{Catalogue, ManifestLimits};
+use crate::manifest::Catalogue;
 use crate::report::{DriveCode, Leaves, Progress, Receipt, Stamp};
 use crate::store::{ErrorClass, Store, StoreError};
 use crate::transfer::{Finished, Interruption, Meter, Transfer, TransferError};
@@ -95,7 +96,9 @@ impl<'a> Line<'a> {
         let key = super::finish::session_key(drive, services, &store, line);
         let session = services.state.session(&key);
         let lock = session.lock().map_err(|error| Broken::interrupted(&error))?;
-        if services.dry_run.is_none() && let Some(receipt) = super::finish::earlier(&session)? {
+        if services.dry_run.is_none()
+            && let Some(receipt) = super::finish::earlier(&session)?
+        {
             return Ok(Begun::Done(receipt));
         }
         Ok(Begun::Line(Self { drive, services, store, lock, stamp: Stamp::now() }))
@@ -149,7 +152,7 @@ impl<'a> Line<'a> {
     }
 
     async fn open(&self) -> Result<Opened, Broken> {
-        let (drive, limits) = (self.drive.clone(), self.services.config.ntfs_limits());
+        let (drive, limits) = (self.drive.clone(), self.services.config.limits.clone());
         let opened = blocking(move || {
             let line = drive.line()?;
             let password = line.password.as_ref();
@@ -157,13 +160,13 @@ impl<'a> Line<'a> {
                 .ok_or_else(|| Halt::new(DriveCode::BitLockerKeyInvalid, "the job has no bitLockerKey for this drive"))?;
             let source = Arc::clone(&drive.source);
             let sector_size = source.sector_size();
-            locate(source, sector_size)?.unlock(password)?.open(limits)
+            locate(source, sector_size)?.unlock(password, limits.protectors())?.open(limits.ntfs())
         });
         Ok(opened.await??)
     }
 
     async fn catalogue(&self, opened: &Opened, scratch: &Path) -> Result<Catalogue, Broken> {
-        let limits = ManifestLimits { drive_bytes: self.drive.source.size(), ..self.services.config.manifest_limits() };
+        let limits = self.services.config.limits.manifest(self.drive.source.size());
         let (drive, files, scratch) = (self.drive.clone(), opened.files.clone(), scratch.to_owned());
         blocking(move || catalogue::read(&files, drive.line()?, &drive.id, &limits, &scratch)).await?
     }
@@ -173,7 +176,7 @@ impl<'a> Line<'a> {
         let options = NameOptions {
             diagnostics: self.services.job.diagnostics.clone(),
             scratch: scratch.to_owned(),
-            heads: self.services.config.transfer.uploads,
+            heads: self.services.config.transfer.upload_slots(),
         };
         let settled = names::settle(|| account.catalogue.entries(), &self.store, account.records.as_ref(), &options).await;
         let (survey, index) = settled.map_err(|error| match error {
@@ -225,6 +228,7 @@ impl<'a> Line<'a> {
             host: services.host.clone(),
             window: share.min(LARGEST_WINDOW),
             max_read_errors: services.config.limits.max_read_errors,
+            max_read_error_time: Duration::from_secs(services.config.limits.max_read_error_seconds),
             volume_dirty: opened.files.info().not_dismounted(),
             stop: services.stop.clone(),
             meter: Arc::new(Shown(progress.clone())),

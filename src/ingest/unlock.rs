@@ -54,8 +54,8 @@ pub fn locate(device: Arc<dyn ReadAt>, sector_size: Option<u32>) -> Result<Locat
 
 impl Located {
     /// Unlocks the volume; stretching the password costs a fraction of a CPU-second for each protector tried.
-    pub fn unlock(self, password: &RecoveryPassword) -> Result<Unlocked, Halt> {
-        let volume = self.sealed.unlock(password).map_err(|e| halt(&e))?;
+    pub fn unlock(self, password: &RecoveryPassword, protectors: usize) -> Result<Unlocked, Halt> {
+        let volume = self.sealed.unlock_trying(password, protectors).map_err(|e| halt(&e))?;
         Ok(Unlocked { located: self, volume: Arc::new(volume) })
     }
 }
@@ -75,5 +75,16 @@ impl Unlocked {
 }
 
 fn halt(error: &BitLockerError) -> Halt {
-    Halt::of(DriveCode::BitLockerFailed, error)
+    let code = match error {
+        BitLockerError::Vista
+        | BitLockerError::Converting { .. }
+        | BitLockerError::NoMetadata { .. }
+        | BitLockerError::Method { .. }
+        | BitLockerError::Tampered { .. } => DriveCode::BitLockerFailed,
+        BitLockerError::NoRecoveryProtector { .. } => DriveCode::BitLockerProtectorNotFound,
+        BitLockerError::WrongKey { .. } => DriveCode::BitLockerKeyInvalid,
+        BitLockerError::TooManyProtectors { .. } => DriveCode::BitLockerUnlockVolumeFailed,
+        BitLockerError::Read(_) => DriveCode::DiskOperationFailed,
+    };
+    Halt::of(code, error)
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use super::open;
 use crate::ledger::PartStatus;
-use crate::manifest::{Attributes, Catalogue, CatalogueError, Digest, Entry, SIDE_FILE_BYTES, SideFileNumber, parse_metadata, parse_properties};
+use crate::manifest::{
+    Attributes, Catalogue, CatalogueError, Digest, Entry, SIDE_FILE_BYTES, SideFileNumber, parse_metadata, parse_properties,
+};
 use crate::volume::fields::index;
 use crate::volume::ntfs::Ntfs;
 
@@ -54,8 +56,7 @@ impl SideFiles {
         if let Some(known) = self.metadata.get(&number) {
             return Ok(known.clone());
         }
-        let parsed =
-            self.read(number)?.and_then(|bytes| parse_metadata(&bytes).map_err(|_| PartStatus::XmlReadFailed));
+        let parsed = self.read(number)?.and_then(|bytes| parse_metadata(&bytes).map_err(|_| PartStatus::XmlReadFailed));
         keep(&mut self.metadata, number, parsed.clone());
         Ok(parsed)
     }
@@ -64,8 +65,7 @@ impl SideFiles {
         if let Some(known) = self.properties.get(&number) {
             return Ok(known.clone());
         }
-        let parsed =
-            self.read(number)?.and_then(|bytes| parse_properties(&bytes).map_err(|_| PartStatus::XmlReadFailed));
+        let parsed = self.read(number)?.and_then(|bytes| parse_properties(&bytes).map_err(|_| PartStatus::XmlReadFailed));
         keep(&mut self.properties, number, parsed.clone());
         Ok(parsed)
     }

@@ -31,7 +31,7 @@ pub(super) struct Window(OwnedSemaphorePermit);
 
 /// The share of one range; dropping it gives the bytes back.
 #[derive(Debug)]
-pub struct Share(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub(super) struct Share(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 impl Budget {
     /// A budget of so many bytes, at least one unit of 4 KiB.

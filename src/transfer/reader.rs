@@ -5,6 +5,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -44,6 +45,7 @@ pub(super) struct Reader {
 struct Failures {
     named: Vec<ReadFailure>,
     count: u64,
+    time: Duration,
 }
 
 impl Reader {
@@ -167,11 +169,13 @@ impl Reader {
         let length = range.bytes.length();
         let share = self.share(length)?;
         let mut buffer = vec![0; index(length)];
+        let began = Instant::now();
         match file.read_at(range.bytes.offset(), &mut buffer) {
             Ok(()) => Ok(Ok((Bytes::from(buffer), share))),
             Err(error) => {
                 tracing::warn!(file = %entry.file_path, offset = range.bytes.offset(), length, %error, "range cannot be read");
                 self.failures.count += 1;
+                self.failures.time += began.elapsed();
                 if self.failures.named.len() < FAILURES_KEPT {
                     let (file_path, offset) = (entry.file_path.clone(), range.bytes.offset());
                     self.failures.named.push(ReadFailure { file_path, offset, length });
@@ -182,7 +186,8 @@ impl Reader {
     }
 
     fn given_up(&self) -> bool {
-        self.failures.count >= self.context.transfer.max_read_errors.max(1)
+        let limits = &self.context.transfer;
+        self.failures.count >= limits.max_read_errors.max(1) || self.failures.time >= limits.max_read_error_time
     }
 
     /// The budget's share for a range; waits for the next window when the present one is used up.

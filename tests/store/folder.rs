@@ -279,3 +279,19 @@ async fn ranges_written_at_once_all_arrive() {
     root.store.commit(&one, &blocks, &Attributes::default(), &Condition::Absent).await.unwrap();
     assert!(fs::read(root.at("cust/one")).unwrap() == bodies.concat());
 }
+
+#[tokio::test]
+async fn a_blob_and_a_folder_that_race_for_a_name_both_end() {
+    let root = Root::new().await;
+    for round in 0..50_u64 {
+        let (flat, deep) = (format!("cust/{round}"), format!("cust/{round}/x"));
+        let body = filled(1, 100);
+        let (first, second) = futures_util::join!(
+            root.put(&flat, round, &body, &Condition::Absent),
+            root.put(&deep, 1_000 + round, &body, &Condition::Absent)
+        );
+        let ended = |answer: &Result<(), StoreError>| matches!(answer, Ok(()) | Err(StoreError::NameConflict { .. }));
+        assert!(ended(&first) && ended(&second), "{first:?} {second:?}");
+        assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
+    }
+}

@@ -28,6 +28,9 @@ const ANSWER: usize = 64 << 20;
 /// Attempts of a request whose body arrives damaged.
 const DAMAGED: u32 = 3;
 
+/// Attempts after which somebody who watches should hear of it.
+const ALARMING: u32 = 3;
+
 /// One request, as often as it takes.
 pub(super) struct Call<'a> {
     pub(super) method: Method,
@@ -174,7 +177,11 @@ impl Client {
                     let Some(pause) = pause else {
                         return fail(&tally, StoreError::Unavailable { attempts: tally.attempts, last });
                     };
-                    tracing::debug!(attempt = tally.attempts, ?pause, last, "the request is repeated");
+                    if tally.attempts < ALARMING {
+                        tracing::debug!(attempt = tally.attempts, ?pause, last, "the request is repeated");
+                    } else {
+                        tracing::warn!(attempt = tally.attempts, ?pause, last, "the store does not answer, trying on");
+                    }
                     sleep(pause).await;
                 }
             }

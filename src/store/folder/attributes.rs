@@ -88,7 +88,7 @@ impl Version {
         STANDARD.decode(self.content_md5.as_ref()?).ok()?.try_into().ok()
     }
 
-    fn fits(&self, blob: &Meta) -> bool {
+    pub(super) fn fits(&self, blob: &Meta) -> bool {
         self.length == blob.length() && self.modified == blob.modified()
     }
 

@@ -88,6 +88,12 @@ impl Dir {
         Self::root(path)?.ok_or_else(|| failed("opening", path, Errno::ENOENT))
     }
 
+    /// A second handle of this folder.
+    pub(super) fn again(&self) -> Result<Self, StoreError> {
+        let copied = |source| io_failed("opening", Shown(&self.path.to_string_lossy()).to_string(), source);
+        Ok(Self { fd: self.fd.try_clone().map_err(copied)?, path: self.path.clone() })
+    }
+
     /// The folder of that name; `None` if there is none or a file has the name.
     pub(super) fn child(&self, name: &str) -> Result<Option<Self>, StoreError> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
@@ -249,5 +255,24 @@ pub(super) fn io_failed(action: &'static str, path: String, source: std::io::Err
     match source.raw_os_error().map(Errno::from_raw) {
         Some(errno) => failed(action, Path::new(&path), errno),
         None => StoreError::Io { action, path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::ErrorClass;
+
+    #[test]
+    fn each_system_error_has_its_meaning() {
+        let of = |errno| failed("writing", Path::new("/srv/x\u{1b}"), errno);
+        assert!(matches!(of(Errno::ENOSPC), StoreError::NoSpace));
+        assert!(matches!(of(Errno::EDQUOT), StoreError::NoSpace));
+        assert_eq!(of(Errno::EROFS).class(), ErrorClass::Access);
+        assert_eq!(of(Errno::EIO).class(), ErrorClass::Interrupts);
+        assert_eq!(of(Errno::ELOOP).class(), ErrorClass::Entry);
+        assert_eq!(of(Errno::EIO).to_string(), "writing /srv/x\\u{1b} failed");
+        let full = std::io::Error::from(Errno::ENOSPC);
+        assert!(matches!(io_failed("writing", String::new(), full), StoreError::NoSpace));
     }
 }

@@ -18,6 +18,10 @@ use super::names::{encode, is_hashed};
 use crate::manifest::BlobPath;
 use crate::store::{Condition, StoreError, Stored};
 
+/// How often the way to a name is built again: the writer of blob `a` removes a folder `a` that is empty, perhaps because the writer
+/// of `a/b` is just about to use it.
+const WAYS: u32 = 3;
+
 /// Where a blob lies: an open folder and a file name in it.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -44,7 +48,7 @@ impl Place {
     ) -> Result<Option<Self>, StoreError> {
         let mut segments: Vec<String> = path.name().split('/').map(encode).collect();
         let file = segments.pop().unwrap_or_default();
-        let Some(mut dir) = container.child(".")? else { return Ok(None) };
+        let mut dir = container.again()?;
         for segment in &segments {
             match step(&dir, segment)? {
                 Some(child) => dir = child,
@@ -101,40 +105,62 @@ pub(super) struct Finished<'a> {
 }
 
 /// Makes a finished file visible under the blob's name.
-pub(super) fn publish(finished: Finished, path: &BlobPath, condition: &Condition) -> Result<Stored, StoreError> {
-    let Finished { folder, part, file, mut version } = finished;
-    let place = Place::make(folder, path)?;
-    place.clear()?;
-    place.check(condition)?;
+pub(super) fn publish(mut finished: Finished, path: &BlobPath, condition: &Condition) -> Result<Stored, StoreError> {
+    let Finished { folder, part, file, version } = &mut finished;
     let metadata = file.metadata().map_err(|source| io_failed("looking at", folder.shown(part), source))?;
     version.length = metadata.len();
     version.modified = format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec());
     if path.name().split('/').any(|segment| is_hashed(&encode(segment))) {
         version.name = Some(path.name().to_owned());
     }
+    for _ in 0..WAYS {
+        match attempt(&finished, path, condition) {
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    attempt(&finished, path, condition)
+}
+
+fn attempt(finished: &Finished, path: &BlobPath, condition: &Condition) -> Result<Stored, StoreError> {
+    let Finished { folder, part, version, .. } = finished;
+    let place = Place::make(folder, path)?;
+    place.clear()?;
+    place.check(condition)?;
     let draft = format!("{part}-attr");
     let draft = Draft { folder, name: &draft };
     if !version.is_empty() {
-        attributes::add(&draft, &place.dir, &place.file, &version)?;
+        attributes::add(&draft, &place.dir, &place.file, version)?;
     }
     show(folder, part, &place, condition)?;
-    if !version.is_empty() && !attributes::has(&place.dir, &place.file, &version)? {
+    if !version.is_empty() && !attributes::has(&place.dir, &place.file, version)? {
         // another writer of the same name, who lost, was between our two steps
-        attributes::add(&draft, &place.dir, &place.file, &version)?;
+        attributes::add(&draft, &place.dir, &place.file, version)?;
     }
-    if let Err(error) = attributes::tidy(&draft, &place.dir, &place.file, &version) {
+    if let Err(error) = attributes::tidy(&draft, &place.dir, &place.file, version) {
         tracing::debug!(%error, "old attributes stay beside a blob");
     }
     let etag = place.blob()?.map(|meta| meta.etag()).ok_or(StoreError::ConditionFailed)?;
     Ok(Stored { etag, line_refusals: 0 })
 }
 
+/// Gives the file its name if that is free. Somebody may be faster: with a blob, or with a folder for one that comes to nothing.
+fn link(folder: &Dir, part: &str, place: &Place) -> Result<(), StoreError> {
+    for _ in 0..=WAYS {
+        if folder.link_new(part, &place.dir, &place.file)? {
+            return Ok(());
+        }
+        place.clear()?;
+        place.check(&Condition::Absent)?;
+    }
+    let reason = format!("{} is now a folder, now none", place.dir.shown(&place.file));
+    Err(StoreError::NameConflict { reason })
+}
+
 fn show(folder: &Dir, part: &str, place: &Place, condition: &Condition) -> Result<(), StoreError> {
     match condition {
         Condition::Absent => {
-            if !folder.link_new(part, &place.dir, &place.file)? {
-                return Err(StoreError::AlreadyExists);
-            }
+            link(folder, part, place)?;
             place.dir.sync()?;
             // the file has its second name: what happens to the first cannot undo that
             if let Err(error) = folder.remove(part) {

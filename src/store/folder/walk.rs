@@ -127,7 +127,7 @@ fn look(container: &ContainerName, levels: &[Level], file: &str) -> Result<Optio
     if written != path || BlobPath::new(container.clone(), &name).is_err() {
         return Ok(None);
     }
-    let page = attributes::of_blob(&level.dir, file, &meta)?.is_some_and(|version| version.is_page());
+    let page = versions.iter().any(|version| version.fits(&meta) && version.is_page());
     let kind = if page { StoredKind::Page } else { StoredKind::Block };
     Ok(Some(ListedBlob { name, etag: meta.etag(), kind }))
 }
