@@ -123,7 +123,7 @@ mod tests {
         let order = |left: &str, right: &str| table.compare(&stored(left), &table.map(&units(right)));
         assert_eq!(order("straße", "STRAßE"), Ordering::Equal);
         assert_eq!(order("ÄÖÜ.txt", "äöü.TXT"), Ordering::Equal);
-        assert_eq!(order("λόγος", "ΛΌΓΟΣ"), Ordering::Less, "a final sigma has no capital of its own");
+        assert_eq!(order("λόγος", "ΛΌΓΟΣ"), Ordering::Greater, "a final sigma has no capital of its own");
         assert_eq!(order("abc", "abcd"), Ordering::Less);
         assert_eq!(order("abd", "abcd"), Ordering::Greater);
         // code units, not characters: the pairs of U+1F600 sort below U+FF5E
