@@ -1,6 +1,8 @@
 //! The NTFS reader against volumes that mkfs.ntfs and ntfs-3g wrote: every file to the bit, and other readers' opinion where they are
 //! installed. `tests/data/ntfs/make.sh` makes the volumes and the lists of what was written to them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected should stop there")]
+
 #[path = "support/fixture.rs"]
 mod fixture;
 

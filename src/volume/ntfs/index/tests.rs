@@ -35,7 +35,10 @@ fn node(entries: &[Vec<u8>]) -> Vec<u8> {
     node
 }
 
-fn walk(node: &[u8]) -> Result<Vec<(Option<usize>, Option<u64>)>, Fault> {
+/// Length of the key, and the child.
+type Walked = (Option<usize>, Option<u64>);
+
+fn walk(node: &[u8]) -> Result<Vec<Walked>, Fault> {
     let extent = Extent::parse(node, 0)?;
     let (mut at, mut found) = (extent.start, Vec::new());
     while let Some((entry, after)) = entry(node, extent, at)? {
