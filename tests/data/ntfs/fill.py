@@ -58,10 +58,18 @@ def mixed():
         os.setxattr(os.path.join(root, "streams/file.bin"), "user.stream%02d" % n, text("stream", 900))
     os.symlink("file.bin", os.path.join(root, "streams/symlink"))
     os.symlink("sizes", os.path.join(root, "linkdir"))
-    put("shrunk.bin", text("long", 50_000))
-    with open(os.path.join(root, "shrunk.bin"), "r+b") as f:
+    with open(os.path.join(root, "shrunk.bin"), "wb") as f:
+        f.write(text("long", 50_000))
+        f.flush()
         f.truncate(777)
     listed("shrunk.bin", text("long", 777))
+    put("dos/A long name.txt", b"two names")
+    os.setxattr(os.path.join(root, "dos/A long name.txt"), "system.ntfs_dos_name", b"ALONGN~1.TXT")
+    put("dos/alongn~2.txt", b"one name")
+    hidden = os.path.join(root, "System Volume Information")
+    os.mkdir(hidden)
+    open(os.path.join(hidden, "file"), "wb").close()
+    os.setxattr(hidden, "system.ntfs_dos_name", b"SYSTEM~1")
     for n in range(250):
         put("many/name %04d.dat" % (n * 7919 % 250), b"%d" % n)
 

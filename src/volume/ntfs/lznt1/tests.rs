@@ -32,17 +32,14 @@ fn compress_chunk(chunk: &[u8]) -> Vec<u8> {
             let longest = ((1 << (16 - bits)) + 2).min(chunk.len() - at);
             let same = |distance: usize| (0..longest).take_while(|&n| chunk[at + n] == chunk[at + n - distance]).count();
             let best = (1..=at.min(1 << bits)).map(|distance| (same(distance), distance)).max();
-            match best.filter(|&(length, _)| length >= 3) {
-                Some((length, distance)) => {
-                    body[flags] |= 1 << bit;
-                    let reference = (distance - 1) << (16 - bits) | (length - 3);
-                    body.extend(u16::try_from(reference).unwrap().to_le_bytes());
-                    at += length;
-                }
-                None => {
-                    body.push(chunk[at]);
-                    at += 1;
-                }
+            if let Some((length, distance)) = best.filter(|&(length, _)| length >= 3) {
+                body[flags] |= 1 << bit;
+                let reference = (distance - 1) << (16 - bits) | (length - 3);
+                body.extend(u16::try_from(reference).unwrap().to_le_bytes());
+                at += length;
+            } else {
+                body.push(chunk[at]);
+                at += 1;
             }
         }
     }
