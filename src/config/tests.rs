@@ -32,7 +32,7 @@ fn the_sample_file_has_every_key_and_its_comments_parse() {
     assert_eq!(store.url, "azure://labdata");
     assert!(store.endpoint.is_some() && store.credentials_file.is_some());
     assert_eq!(config.transfer, Transfer { byte_budget: 256 << 20, uploads: 16, retry_seconds: 300 });
-    for (section, count) in [("limits", 10), ("transfer", 2)] {
+    for (section, count) in [("limits", 10), ("transfer", 3)] {
         let known = refusal(&format!("[{section}]\nnone = 1"));
         let keys: Vec<_> = known.split_once("known here: ").unwrap().1.split(", ").collect();
         assert_eq!(keys.len(), count);
