@@ -1,3 +1,5 @@
+//! Attributes whose lengths and offsets lie.
+
 use super::*;
 
 fn put(bytes: &mut [u8], at: usize, value: u64, length: usize) {

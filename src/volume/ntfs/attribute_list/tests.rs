@@ -1,3 +1,5 @@
+//! Lists with gaps, doubles and loops.
+
 use super::*;
 
 fn packed(kind: u32, lowest: u64, record: u64, name: &str) -> Vec<u8> {

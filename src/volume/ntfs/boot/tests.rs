@@ -1,3 +1,5 @@
+//! Boot sectors of every geometry, and impossible ones.
+
 use super::*;
 
 fn sector(bytes: u16, factor: u8, record: u8, block: u8, sectors: u64) -> Vec<u8> {

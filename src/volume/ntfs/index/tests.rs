@@ -1,3 +1,5 @@
+//! Index blocks with loops, stale entries and lengths that lie.
+
 use super::*;
 
 fn key(name: &str, namespace: u8) -> Vec<u8> {

@@ -1,3 +1,5 @@
+//! Round trip with a simple compressor, and streams that reach out of their chunk.
+
 use proptest::prelude::*;
 
 use super::*;

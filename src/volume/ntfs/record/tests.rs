@@ -1,3 +1,5 @@
+//! Records that are torn, stale or not in use.
+
 use super::*;
 use crate::volume::ntfs::attribute::kind;
 

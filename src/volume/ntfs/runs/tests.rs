@@ -1,3 +1,5 @@
+//! Run lists against an encoder, and runs that leave the volume.
+
 use proptest::prelude::*;
 
 use super::*;
