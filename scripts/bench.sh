@@ -14,7 +14,7 @@
 # in the background.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-dockside=$PWD/target/release/dockside
+dockside=${DOCKSIDE:-$PWD/target/release/dockside}
 ticks=$(getconf CLK_TCK)
 work=$(mktemp -d "${DOCKSIDE_BENCH_TMP:-${TMPDIR:-/tmp}}/dockside-bench.XXXXXX")
 mounts=()
@@ -132,13 +132,15 @@ served() {
     line "$bytes" "$name" "$(awk "BEGIN { print $user + $system + $after - $before }")" "$real" ""
 }
 
-offset=$("$dockside" inspect "$image" --json | tr -d ' \n' | sed -n 's/.*"partitions":\[\(.*\)/\1/p' | grep -o '"start":[0-9]*' | tail -n 1 | cut -d: -f2)
-offset=${DOCKSIDE_BENCH_OFFSET:-$offset}
+# where the data volume begins, from the JSON of inspect without its blanks
+offset=$("$dockside" inspect "$image" --json | tr -d ' \n' |
+    sed -n 's/.*"start":\([0-9]*\),"bytes":[0-9]*,"type":"[^"]*","dataVolume":true.*/\1/p')
+[ -n "$offset" ] || { echo "(yardstick left out: inspect shows no data volume)"; exit 0; }
 mkdir "$work/volume" "$work/files"
-fuse=$(mounted_by dislocker-fuse -V "$image" -O "${offset:-1048576}" -p"$password" -r -- "$work/volume") || exit 0
+fuse=$(mounted_by dislocker-fuse -V "$image" -O "$offset" -p"$password" -r -- "$work/volume") || { echo "(dislocker cannot open this drive)"; exit 0; }
 mounts+=("$work/volume")
 served "$size" 'dislocker (decrypt)' "$work/volume/dislocker-file" "$fuse"
-ntfs=$(mounted_by ntfs-3g -o ro,noatime "$work/volume/dislocker-file" "$work/files") || exit 0
+ntfs=$(mounted_by ntfs-3g -o ro,noatime "$work/volume/dislocker-file" "$work/files") || { echo "(ntfs-3g cannot mount this volume)"; exit 0; }
 mounts+=("$work/files")
 # the kernel may have kept what was read above
 echo 3 >/proc/sys/vm/drop_caches 2>/dev/null || true
