@@ -4,8 +4,12 @@
 
 #[path = "support/bitlocker_writer.rs"]
 mod bitlocker_writer;
+#[path = "bitlocker/hostile.rs"]
+mod hostile;
 #[path = "bitlocker/ranges.rs"]
 mod ranges;
+#[path = "bitlocker/second_opinion.rs"]
+mod second_opinion;
 
 use std::sync::Arc;
 
