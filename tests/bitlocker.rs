@@ -6,6 +6,10 @@
 mod bitlocker_writer;
 #[path = "bitlocker/hostile.rs"]
 mod hostile;
+#[path = "support/partition_writer.rs"]
+mod partition_writer;
+#[path = "bitlocker/partitions.rs"]
+mod partitions;
 #[path = "bitlocker/ranges.rs"]
 mod ranges;
 #[path = "bitlocker/second_opinion.rs"]
