@@ -61,7 +61,7 @@ fn seconds(view: &dyn ReadAt, buffer: &mut [u8]) -> f64 {
             view.read_at(offset, buffer).unwrap();
             black_box(&buffer);
         }
-        (cpu_time() - before).as_secs_f64()
+        cpu_time().saturating_sub(before).as_secs_f64()
     };
     (0..3).map(|_| once(buffer)).fold(f64::INFINITY, f64::min)
 }

@@ -1,6 +1,6 @@
 //! The BitLocker reader against volumes that the tests' own writer made: every method to the bit, damage, decoys, hostile metadata.
 
-#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop there")]
 
 #[path = "support/bitlocker_writer.rs"]
 mod bitlocker_writer;
