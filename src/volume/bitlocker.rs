@@ -296,6 +296,20 @@ impl Protector {
     }
 }
 
+impl fmt::Display for Protector {
+    /// Kind and identifier, as `manage-bde -protectors` shows them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g, h, i, rest @ ..] = self.guid;
+        let (first, second, third) = (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, g]), u16::from_le_bytes([h, i]));
+        write!(f, "{} {{{first:08X}-{second:04X}-{third:04X}-", self.kind)?;
+        for (index, byte) in rest.iter().enumerate() {
+            let dash = if index == 2 { "-" } else { "" };
+            write!(f, "{dash}{byte:02X}")?;
+        }
+        f.write_str("}")
+    }
+}
+
 impl fmt::Display for ProtectorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
