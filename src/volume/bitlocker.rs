@@ -222,8 +222,8 @@ fn read_copy(device: &Arc<dyn ReadAt>, at: u64, sector_size: u32, size: u64) -> 
 #[derive(Default)]
 struct Tried {
     most: usize,
+    /// Those found, tried or not.
     protectors: Vec<Vec<u8>>,
-    found: usize,
     master: Option<Key>,
 }
 
@@ -239,11 +239,10 @@ impl Tried {
             {
                 continue;
             }
-            self.found += 1;
-            if self.protectors.len() >= self.most {
+            self.protectors.push(entry.body.to_vec());
+            if self.protectors.len() > self.most {
                 continue;
             }
-            self.protectors.push(entry.body.to_vec());
             if let Some(master) = open_protector(&entry, password) {
                 self.master = Some(master.clone());
                 return Some(master);
@@ -253,8 +252,8 @@ impl Tried {
     }
 
     fn failure(&self, others: usize) -> BitLockerError {
-        let tried = self.protectors.len();
-        match self.found {
+        let tried = self.protectors.len().min(self.most);
+        match self.protectors.len() {
             0 => BitLockerError::NoRecoveryProtector { found: others },
             found if found > tried => BitLockerError::TooManyProtectors { found, tried },
             _ => BitLockerError::WrongKey { tried },
