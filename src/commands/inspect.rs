@@ -1,5 +1,6 @@
 //! `dockside inspect`: what a drive is, without a key and with one.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         text::write(out, &shown)
     })?;
-    looked.map(|()| Exit::Complete)
+    looked.map(|()| Exit::Complete).map_err(|failure| failure.about(source.name()))
 }
 
 /// Adds what can be seen, as far as it goes; the failure says why it goes no further.
@@ -109,8 +110,23 @@ fn bitlocker(located: &Located) -> Value {
         "toGo": sealed.to_go(),
         "description": sealed.description().map(|text| text.to_string()),
         "metadataCopies": copies,
-        "protectors": protectors.iter().map(|protector| protector.kind.to_string()).collect::<Vec<_>>(),
+        "protectors": protectors.iter().map(|protector| json!({ "kind": protector.kind.to_string(), "id": guid(&protector.guid) })).collect::<Vec<_>>(),
     })
+}
+
+/// A GUID as Windows writes it, so that it can be compared with what `manage-bde -protectors` prints: the first three fields are
+/// little-endian.
+fn guid(stored: &[u8; 16]) -> String {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = stored;
+    let mut text = String::from("{");
+    for (place, byte) in [d, c, b, a, f, e, h, g].into_iter().chain(rest).enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        // writing to a String cannot fail
+        let _ = write!(text, "{byte:02X}");
+    }
+    text + "}"
 }
 
 fn file_system(opened: &Opened) -> Value {

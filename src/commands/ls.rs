@@ -40,7 +40,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let path = arguments.path.as_deref().filter(|path| !matches!(*path, "" | "/" | "\\"));
     let path = path.map(parse_path).transpose()?;
     let source = look::open_source(&arguments.source)?;
-    let files = look::open(look::locate_in(&source)?, &key)?.files;
+    let opened = look::locate_in(&source).and_then(|located| look::open(located, &key));
+    let files = opened.map_err(|failure| failure.about(source.name()))?.files;
     let node = match &path {
         None => files.root(),
         Some(path) => files.lookup(path).map_err(|e| Failure::with(Exit::SomeFailed, format!("{path}: {}", chain(&e))))?,

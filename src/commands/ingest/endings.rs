@@ -17,7 +17,10 @@ const AGAIN: &str = "run the same command again when the cause is gone";
 pub(super) fn show(sources: &[Arc<Source>], endings: Vec<Option<Ending>>, json: bool, board: &Board) -> Result<Exit, Failure> {
     let ended: Vec<Ended> = sources.iter().zip(endings).map(|(source, ending)| Ended::new(source.name(), ending)).collect();
     let exit = ended.iter().map(Ended::exit).fold(Exit::Complete, Exit::graver);
-    board.suspend(|| if json { as_json(&ended) } else { as_text(&ended) })?;
+    board.suspend(|| {
+        say_what_was_done_before(&ended);
+        if json { as_json(&ended) } else { as_text(&ended) }
+    })?;
     Ok(exit)
 }
 
@@ -62,6 +65,15 @@ impl Ended {
     }
 }
 
+/// On stderr, for stdout may be for machines alone.
+fn say_what_was_done_before(ended: &[Ended]) {
+    for ended in ended {
+        if let Ended::Receipt { receipt, already: true } = ended {
+            eprintln!("drive {} of job {}: already done", receipt.session.drive_id, receipt.session.job);
+        }
+    }
+}
+
 fn as_json(ended: &[Ended]) -> Result<(), Failure> {
     let drives: Result<Vec<Value>, _> = ended
         .iter()
@@ -81,12 +93,7 @@ fn as_json(ended: &[Ended]) -> Result<(), Failure> {
 fn as_text(ended: &[Ended]) -> Result<(), Failure> {
     for ended in ended {
         match ended {
-            Ended::Receipt { receipt, already } => {
-                if *already {
-                    eprintln!("drive {} of job {}: already done", receipt.session.drive_id, receipt.session.job);
-                }
-                eprint!("{}", Summary::new(receipt, &[]));
-            }
+            Ended::Receipt { receipt, .. } => eprint!("{}", Summary::new(receipt, &[])),
             Ended::Stopped { stopped, .. } => eprint!("{stopped}"),
         }
     }
