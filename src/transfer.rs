@@ -113,7 +113,8 @@ impl Transfer {
     pub async fn run(self, plan: Plan) -> Result<Finished, TransferError> {
         let runtime = tokio::runtime::Handle::current();
         let reader = reader::Reader::new(Arc::new(self), runtime);
-        match tokio::task::spawn_blocking(move || reader.run(plan)).await {
+        let span = tracing::Span::current();
+        match tokio::task::spawn_blocking(move || span.in_scope(|| reader.run(plan))).await {
             Ok(result) => result,
             Err(panicked) => Err(TransferError::Internal(panicked.to_string())),
         }

@@ -10,6 +10,7 @@ use super::exit::{Exit, Failure, chain};
 use super::look::{self, Given, Key};
 use super::output::to_stdout;
 use crate::drive::Source;
+use crate::foreign::Shown;
 use crate::volume::fields::index;
 use crate::volume::{DrivePath, ReadAt};
 
@@ -63,7 +64,7 @@ fn write(source: &Arc<Source>, path: Option<&DrivePath>, key: &Given) -> Result<
 
 pub(super) fn parse_path(text: &str) -> Result<DrivePath, Failure> {
     // people type forward slashes; no name on NTFS holds one
-    text.replace('/', "\\").parse().map_err(|error| Failure::usage_of(&error))
+    text.replace('/', "\\").parse().map_err(|error| Failure::usage_of(&error).about(Shown(text)))
 }
 
 fn copy(size: u64, mut read: impl FnMut(u64, &mut [u8]) -> Result<(), String>) -> Result<(), Failure> {

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use super::account::Account;
 use super::finish::{Closing, Facts};
 use super::names::{self, NameIndex, NameOptions, NamesError, Survey};
@@ -54,6 +56,11 @@ impl Broken {
 
 /// Ingests one admitted drive, from its first sector to its receipt.
 pub async fn ingest(drive: Admitted, services: Services, progress: Progress) -> Ending {
+    let span = tracing::info_span!("ingest", job = services.job.name.as_str(), drive = %drive.id);
+    line(drive, services, progress).instrument(span).await
+}
+
+async fn line(drive: Admitted, services: Services, progress: Progress) -> Ending {
     let ending = match Line::begin(&drive, &services) {
         Ok(Begun::Done(receipt)) => Ok(Ending::Finished { receipt, already: true }),
         Ok(Begun::Line(line)) => line.run(&progress).await,
@@ -63,7 +70,7 @@ pub async fn ingest(drive: Admitted, services: Services, progress: Progress) -> 
     match ending {
         Ok(ending) => ending,
         Err(Broken::Halted(halt)) => {
-            tracing::warn!(drive = %drive.id, job = services.job.name.as_str(), code = halt.code.as_str(), detail = %halt.detail, "drive not taken");
+            tracing::warn!(code = halt.code.as_str(), detail = %halt.detail, "drive not taken");
             Ending::Halted(halt)
         }
         Err(Broken::Interrupted(cause)) => Ending::Interrupted { cause },
@@ -199,13 +206,24 @@ impl<'a> Line<'a> {
     /// Nothing has been written yet: a refused access holds the drive instead of interrupting it.
     fn before_the_first_write(&self, error: &StoreError) -> Broken {
         let code = match error {
-            StoreError::ContainerMissing { .. } => DriveCode::ContainerMissing,
-            StoreError::Rejected { .. } => DriveCode::ContainerMissing,
+            StoreError::ContainerMissing { .. } | StoreError::Rejected { .. } | StoreError::NameConflict { .. } => {
+                DriveCode::ContainerMissing
+            }
             StoreError::Forbidden { .. } => DriveCode::BlobRequestForbidden,
             other if other.class() == ErrorClass::Internal => return Broken::internal(other),
-            other => return Broken::interrupted(other),
+            other => return self.at_the_store(Broken::interrupted(other)),
         };
-        Halt { detail: format!("{}: {}", self.store.url(), Halt::of(code, error).detail), code }.into()
+        self.at_the_store(Halt::of(code, error).into())
+    }
+
+    /// What broke the line, with the store's place in front.
+    fn at_the_store(&self, broken: Broken) -> Broken {
+        let here = |text: String| format!("{}: {text}", self.store.url());
+        match broken {
+            Broken::Halted(halt) => Broken::Halted(Halt { detail: here(halt.detail), ..halt }),
+            Broken::Interrupted(cause) => Broken::Interrupted(here(cause)),
+            Broken::Internal(cause) => Broken::Internal(cause),
+        }
     }
 
     async fn transfer(
@@ -233,7 +251,18 @@ impl<'a> Line<'a> {
             stop: services.stop.clone(),
             meter: Arc::new(Shown(progress.clone())),
         };
-        transfer.run(plan::in_manifest_order(&account.catalogue)).await.map_err(|error| broken(&error))
+        transfer.run(plan::in_manifest_order(&account.catalogue)).await.map_err(|error| match &error {
+            TransferError::Store(source) => self.at_the_store(during(&error, source)),
+            _ => broken(&error),
+        })
+    }
+}
+
+/// The store ended the run: its answer says why, without a sentence around it.
+fn during(error: &TransferError, source: &StoreError) -> Broken {
+    match error.interruption() {
+        Interruption::RunAgain => Broken::interrupted(source),
+        Interruption::Defect => Broken::internal(source),
     }
 }
 
@@ -246,7 +275,8 @@ fn broken(error: &TransferError) -> Broken {
 
 /// Work that blocks, on a thread of its own.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Broken> {
-    tokio::task::spawn_blocking(work).await.map_err(|panicked| Broken::internal(&panicked))
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(|panicked| Broken::internal(&panicked))
 }
 
 /// The transfer's meter shown to a person.

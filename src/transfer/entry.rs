@@ -107,7 +107,7 @@ pub(super) struct Gathered {
 
 /// Runs one entry to its end and tells the reader. Never panics the run: every end is an event.
 pub(super) async fn run(context: Context, work: Work, feed: UnboundedReceiver<Feed>) {
-    let number = work.entry.number;
+    let (number, blob) = (work.entry.number, work.entry.blob_path.clone());
     let end = match (work.pass, work.entry.kind) {
         (Pass::Check, _) => check(&context, work, feed).await,
         (Pass::Store, BlobKind::Block) => block::store(&context, work, feed).await,
@@ -115,7 +115,7 @@ pub(super) async fn run(context: Context, work: Work, feed: UnboundedReceiver<Fe
     };
     let event = match end {
         Ok(End::Outcome(outcome)) => {
-            context.record(number, &outcome).map_or_else(|e| Event::Fatal(number, e), |()| Event::Ended(number))
+            context.record(number, &blob, &outcome).map_or_else(|e| Event::Fatal(number, e), |()| Event::Ended(number))
         }
         Ok(End::Again(work)) => Event::Again(Box::new(work)),
         Ok(End::BrokenOff) => Event::Ended(number),
@@ -236,11 +236,11 @@ impl Context {
     }
 
     /// Keeps an outcome and tells of it.
-    pub(super) fn record(&self, number: EntryNumber, outcome: &EntryOutcome) -> Result<(), TransferError> {
-        self.transfer.records.set_outcome(number, outcome)?;
+    pub(super) fn record(&self, entry: EntryNumber, blob: &Foreign, outcome: &EntryOutcome) -> Result<(), TransferError> {
+        self.transfer.records.set_outcome(entry, outcome)?;
         let completed = outcome.status == BlobStatus::Completed;
         if !completed {
-            tracing::warn!(entry = number, code = outcome.status.as_str(), detail = outcome.detail.as_deref(), "entry failed");
+            tracing::warn!(entry, %blob, code = outcome.status.as_str(), detail = outcome.detail.as_deref(), "entry failed");
         }
         self.transfer.meter.entry_ended(completed);
         Ok(())

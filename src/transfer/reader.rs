@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tracing::Instrument as _;
 
 use super::budget::{Share, Window};
 use super::entry::{self, Context, Event, Feed, Work};
@@ -114,7 +115,7 @@ impl Reader {
         while self.in_flight.len() >= self.most_in_flight {
             self.serve_event()?;
         }
-        let number = entry.number;
+        let (number, blob) = (entry.number, entry.blob_path.clone());
         let name = self.context.transfer.records.name(number)?;
         let name = name.ok_or_else(|| TransferError::Internal(format!("entry {number} has no name decision")))?;
         while name.after.is_some_and(|before| self.in_flight.contains(&before)) {
@@ -122,7 +123,7 @@ impl Reader {
         }
         let prepared = self.runtime.block_on(prepare::prepare(&self.context.transfer, &mut self.sides, entry, name))?;
         match prepared {
-            prepare::Prepared::Ended(outcome) => self.context.record(number, &outcome),
+            prepare::Prepared::Ended(outcome) => self.context.record(number, &blob, &outcome),
             prepare::Prepared::Work(work, file) => {
                 self.in_flight.insert(number);
                 self.feed(*work, file)
@@ -134,7 +135,7 @@ impl Reader {
     fn feed(&mut self, work: Work, mut file: NtfsFile) -> Result<(), TransferError> {
         let (sender, feed) = mpsc::unbounded_channel();
         let entry = work.entry.clone();
-        self.runtime.spawn(entry::run(self.context.clone(), work, feed));
+        self.runtime.spawn(entry::run(self.context.clone(), work, feed).in_current_span());
         let catalogue = Arc::clone(&self.context.transfer.catalogue);
         for (number, range) in (entry.first_range..).zip(catalogue.ranges(entry.first_range, entry.range_count)) {
             let range = range?;
@@ -249,7 +250,7 @@ impl Reader {
             Ok(file) => self.feed(work, file),
             Err(failure) => {
                 self.in_flight.remove(&work.entry.number);
-                self.context.record(work.entry.number, &work.failed(failure.status, failure.why))
+                self.context.record(work.entry.number, &work.entry.blob_path, &work.failed(failure.status, failure.why))
             }
         }
     }
