@@ -280,6 +280,61 @@ fn a_session_runs_once_at_a_time() {
 }
 
 #[test]
+fn the_configuration_names_store_and_state() {
+    let (desk, drive, job) = golden("xts128-gpt");
+    let (state, store) = (desk.path("kept").display().to_string(), desk.url("configured"));
+    let config = desk.write("dockside.toml", format!("state_dir = \"{state}\"\n[stores.devstoreaccount1]\nurl = \"{store}\"\n"));
+    let (source, job) = (drive.image.to_str().unwrap(), job.to_str().unwrap());
+    let arguments = ["ingest", source, "--job", job, "--config", config.to_str().unwrap()];
+    desk.run(&arguments).ends(0);
+    every_blob_is_bit_exact(&desk, "configured", &drive);
+    assert!(!cli::files(&desk.path("kept/sessions")).is_empty());
+    // the command line speaks louder
+    desk.run(&[&arguments[..], &["--store", &desk.url("given"), "--state", "given.state"]].concat()).ends(0);
+    every_blob_is_bit_exact(&desk, "given", &drive);
+    assert!(!cli::files(&desk.path("given.state/sessions")).is_empty());
+}
+
+#[test]
+fn without_a_name_the_state_folder_is_the_users_own() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (desk, drive, job) = golden("xts128-gpt");
+    let store = desk.url("store");
+    let arguments = ["ingest", drive.image.to_str().unwrap(), "--job", job.to_str().unwrap(), "--store", &store];
+    let home = ("XDG_STATE_HOME".to_owned(), desk.path("xdg").display().to_string());
+    desk.run_in(&arguments, &[home]).ends(0);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&desk.path("xdg/dockside")), 0o700);
+    let kept = cli::files(&desk.path("xdg/dockside"));
+    assert!(kept.len() == 3 && kept.iter().all(|file| mode(file) == 0o600), "{kept:?}");
+}
+
+#[test]
+fn the_jobs_log_level_decides_which_logs_there_are() {
+    let (desk, drive, _) = golden("xts128-gpt");
+    let job = desk.job("xts128-gpt", "job.json", |job| job["properties"]["logLevel"] = json!("Error"));
+    let dry = desk.ingest(&drive.image, &job, &["--dry-run"]).ends(0);
+    assert_eq!(DriveLog::parse(dry.text()).blobs, [], "the dry run shows the log that there would be");
+    let ran = desk.ingest(&drive.image, &job, &["--json"]).ends(0).json();
+    assert!(ran["drives"][0]["log"].get("verboseUri").is_none());
+    assert_eq!((desk.reports("store", "_error.xml").len(), desk.reports("store", "_verbose.xml").len()), (1, 0));
+}
+
+#[test]
+fn events_name_job_drive_blob_and_code() {
+    let (desk, drive, job) = golden("cbc256-mbr-decoy");
+    fs::create_dir_all(desk.path("store/import/readme.txt/inside")).unwrap();
+    fs::write(desk.path("store/import/readme.txt/inside/blob"), "x").unwrap();
+    let format = ("DOCKSIDE_LOG_FORMAT".to_owned(), "json".to_owned());
+    let ran = desk.run_in(&desk.arguments(&drive.image, &job, &[]), &[format]).ends(4);
+    let events: Vec<Value> = ran.err.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let event = events.iter().find(|event| event["fields"]["message"] == "entry failed").expect(&ran.err);
+    assert_eq!((&event["span"]["job"], &event["span"]["drive"]), (&json!("job-dks-cbc256"), &json!("DKS-CBC256")));
+    assert_eq!(event["fields"]["blob"], "import/readme.txt");
+    assert!(event["fields"]["code"].is_string() && event["fields"]["detail"].is_string(), "{event}");
+}
+
+#[test]
 fn help_tells_examples_and_exit_codes() {
     let desk = Desk::new();
     for command in ["ingest", "inspect", "ls", "cat"] {

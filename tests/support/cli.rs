@@ -126,6 +126,11 @@ impl Desk {
         self.finish(child.wait_with_output().unwrap())
     }
 
+    /// Runs the program with these variables.
+    pub(crate) fn run_in<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S], variables: &[(String, String)]) -> Ran {
+        self.finish(self.command(arguments).envs(variables.iter().cloned()).output().unwrap())
+    }
+
     /// Waits for a program that was started.
     pub(crate) fn wait(&self, child: Child) -> Ran {
         self.finish(child.wait_with_output().unwrap())
@@ -157,6 +162,11 @@ impl Desk {
             let text = String::from_utf8_lossy(bytes);
             assert!(!secrets.iter().any(|secret| text.contains(secret)), "a secret stands in {place}: {text}");
         };
+        let hidden = |c: char| {
+            (c.is_control() && c != '\n')
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        assert!(!err.contains(hidden), "what a terminal obeys stands in {err:?}");
         search("standard error", err.as_bytes());
         search("standard output", &output.stdout);
         for file in files(self.folder.path()) {
