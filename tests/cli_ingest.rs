@@ -10,6 +10,7 @@ mod drives;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -332,6 +333,34 @@ fn events_name_job_drive_blob_and_code() {
     assert_eq!((&event["span"]["job"], &event["span"]["drive"]), (&json!("job-dks-cbc256"), &json!("DKS-CBC256")));
     assert_eq!(event["fields"]["blob"], "import/readme.txt");
     assert!(event["fields"]["code"].is_string() && event["fields"]["detail"].is_string(), "{event}");
+}
+
+/// A loop device over an image, taken away at the end.
+struct Loop(String);
+
+impl Loop {
+    fn over(image: &Path) -> Option<Self> {
+        let output = Command::new("losetup").args(["--find", "--show", "--read-only"]).arg(image).output().ok()?;
+        output.status.success().then(|| Self(String::from_utf8(output.stdout).unwrap().trim().to_owned()))
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["--detach", &self.0]).status();
+    }
+}
+
+#[test]
+fn a_block_device_is_ingested_as_an_image_is() {
+    let (desk, drive, job) = golden("xts128-gpt");
+    let Some(device) = Loop::over(&drive.image) else {
+        eprintln!("skipped: a loop device cannot be made here (that takes root)");
+        return;
+    };
+    let ran = desk.ingest(Path::new(&device.0), &job, &["--json"]).ends(0).json();
+    assert_eq!(ran["drives"][0]["drive"]["source"], device.0.trim_start_matches("/dev/"));
+    every_blob_is_bit_exact(&desk, "store", &drive);
 }
 
 #[test]

@@ -117,9 +117,9 @@ fn bitlocker(located: &Located) -> Value {
 /// A GUID as Windows writes it, so that it can be compared with what `manage-bde -protectors` prints: the first three fields are
 /// little-endian.
 fn guid(stored: &[u8; 16]) -> String {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = stored;
+    const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
     let mut text = String::from("{");
-    for (place, byte) in [d, c, b, a, f, e, h, g].into_iter().chain(rest).enumerate() {
+    for (place, byte) in ORDER.map(|place| stored[place]).into_iter().enumerate() {
         if matches!(place, 4 | 6 | 8 | 10) {
             text.push('-');
         }

@@ -45,7 +45,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let files = opened.map_err(|failure| failure.about(source.name()))?.files;
     let node = match &path {
         None => files.root(),
-        Some(path) => files.lookup(path).map_err(|e| Failure::with(Exit::SomeFailed, format!("{path}: {}", chain(&e))))?,
+        Some(path) => files
+            .lookup(path)
+            .map_err(|error| Failure::with(Exit::SomeFailed, format!("{path}: {}", chain(&error))).about(source.name()))?,
     };
     let mut unreadable = 0_u64;
     to_stdout(|out| {

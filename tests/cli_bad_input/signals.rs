@@ -1,4 +1,5 @@
-//! Ctrl-C: the first lets finish what is in flight, the second ends at once; running again completes.
+//! What ends a run in its middle: Ctrl-C (the first lets finish what is in flight, the second ends at once), a store that goes away or
+//! refuses. Running again completes.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
@@ -23,7 +24,7 @@ struct Running {
 impl Running {
     /// Starts an ingest into the service, with one upload at a time.
     fn start(desk: &Desk, drive: &Drive, job: &std::path::Path, service: &BlobService) -> Self {
-        let config = desk.write("one.toml", "[transfer]\nuploads = 1\n");
+        let config = desk.write("one.toml", "[transfer]\nuploads = 1\nretry_seconds = 1\n");
         let store = format!("azure://{ACCOUNT}");
         let arguments = desk.arguments(&drive.image, job, &["--store", &store, "--config", config.to_str().unwrap()]);
         let mut command = desk.command(&arguments);
@@ -111,4 +112,27 @@ fn the_second_interrupt_ends_at_once() {
     let (code, rest) = Running::start(&desk, &drive, &job, &service).end();
     assert_eq!(code, Some(0), "{rest}");
     every_blob_is_there_once(&service, &drive);
+}
+
+#[test]
+fn a_store_that_goes_away_or_refuses_in_the_middle_interrupts() {
+    for (status, code) in [(503, "ServerBusy"), (403, "AuthenticationFailed")] {
+        let (desk, drive, job) = desk("xts256-4k-damaged");
+        let service = BlobService::start(true);
+        let running = Running::start(&desk, &drive, &job, &service);
+        service.wait_for_writes(1);
+        service.answer_all(status, code);
+        service.open();
+        let (exit, rest) = running.end();
+        assert_eq!(exit, Some(5), "{rest}");
+        assert!(
+            rest.contains("Interrupted") && rest.contains("devstoreaccount1") && rest.contains(&status.to_string()),
+            "{rest}"
+        );
+        assert!(crate::cli::files(&desk.path("state")).is_empty(), "no single blob may be counted as failed for that");
+        service.recover();
+        let (exit, rest) = Running::start(&desk, &drive, &job, &service).end();
+        assert_eq!(exit, Some(0), "{rest}");
+        every_blob_is_there_once(&service, &drive);
+    }
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::azurite::{ACCOUNT, Azurite};
 use crate::blob_service::BlobService;
 use crate::cli::{self, Desk, Ran, sha256};
+use crate::drive_log::DriveLog;
 use crate::drives::{Drive, drive};
 use crate::nothing_is_left;
 
@@ -93,6 +94,24 @@ fn a_store_that_refuses_access_holds_the_drive() {
         assert_eq!(ran.json()["drives"][0]["status"], "BlobRequestForbidden");
         nothing_is_left(&desk);
     }
+}
+
+#[test]
+fn a_dry_run_sends_the_store_reading_requests_only() {
+    let (desk, drive, job) = desk("xts256-4k-damaged");
+    let service = BlobService::start(false);
+    let config = account_at(&desk, &service.settings()[1].1);
+    ingest_by(&desk, &config, &drive, &job, &["--dry-run"]).ends(0);
+    assert!(service.requests() > 0 && service.writes() == 0);
+    ingest_by(&desk, &config, &drive, &job, &[]).ends(0);
+    let (requests, writes) = (service.requests(), service.writes());
+    let dry = ingest_by(&desk, &config, &drive, &job, &["--dry-run"]).ends(0);
+    assert!(DriveLog::parse(dry.text()).blobs.iter().all(|blob| blob.disposition == "Overwritten"));
+    assert!(service.requests() > requests && service.writes() == writes);
+    let requests = service.requests();
+    let dry = ingest_by(&desk, &config, &drive, &job, &["--dry-run", "--offline"]).ends(0);
+    assert!(DriveLog::parse(dry.text()).blobs.iter().all(|blob| blob.disposition == "Created"));
+    assert_eq!(service.requests(), requests, "the store was asked");
 }
 
 #[test]

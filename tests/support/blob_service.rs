@@ -34,6 +34,7 @@ struct State {
     blobs: BTreeMap<String, Blob>,
     staged: HashMap<(String, String), Vec<u8>>,
     versions: u64,
+    requests: usize,
     writes: usize,
     waiting: usize,
     shut: bool,
@@ -72,9 +73,14 @@ impl BlobService {
         Self { port, shared }
     }
 
-    /// From now on every request is answered so.
+    /// From now on every new request is answered so; those at the gate are not.
     pub(crate) fn answer_all(&self, status: u16, code: &'static str) {
         self.shared.state.lock().unwrap().status = Some((status, code));
+    }
+
+    /// From now on requests are served again.
+    pub(crate) fn recover(&self) {
+        self.shared.state.lock().unwrap().status = None;
     }
 
     /// Waits until so many writes wait at the gate.
@@ -95,6 +101,11 @@ impl BlobService {
         let state = self.shared.state.lock().unwrap();
         let inside = |name: &str| name.strip_prefix(container)?.strip_prefix('/').map(str::to_owned);
         state.blobs.iter().filter_map(|(name, blob)| Some((inside(name)?, blob.bytes.clone()))).collect()
+    }
+
+    /// Requests so far.
+    pub(crate) fn requests(&self) -> usize {
+        self.shared.state.lock().unwrap().requests
     }
 
     /// Writing requests so far: containers and blobs.
@@ -131,6 +142,7 @@ impl Shared {
 
     fn answer(&self, call: &Call) -> Reply {
         let mut state = self.state.lock().unwrap();
+        state.requests += 1;
         if let Some((status, code)) = state.status {
             return (status, code, Vec::new(), String::new());
         }

@@ -19,7 +19,11 @@ pub(super) fn show(sources: &[Arc<Source>], endings: Vec<Option<Ending>>, json: 
     let exit = ended.iter().map(Ended::exit).fold(Exit::Complete, Exit::graver);
     board.suspend(|| {
         say_what_was_done_before(&ended);
-        if json { as_json(&ended) } else { as_text(&ended) }
+        if json {
+            return as_json(&ended);
+        }
+        as_text(&ended);
+        Ok(())
     })?;
     Ok(exit)
 }
@@ -90,12 +94,11 @@ fn as_json(ended: &[Ended]) -> Result<(), Failure> {
 }
 
 /// Summaries go to stderr, for stdout may hold the predicted log; a drive that did not finish is an error anyway.
-fn as_text(ended: &[Ended]) -> Result<(), Failure> {
+fn as_text(ended: &[Ended]) {
     for ended in ended {
         match ended {
             Ended::Receipt { receipt, .. } => eprint!("{}", Summary::new(receipt, &[])),
             Ended::Stopped { stopped, .. } => eprint!("{stopped}"),
         }
     }
-    Ok(())
 }
