@@ -1,11 +1,19 @@
 //! The BitLocker reader against volumes that the tests' own writer made: every method to the bit, damage, decoys, hostile metadata.
 
-#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop there")]
 
 #[path = "support/bitlocker_writer.rs"]
 mod bitlocker_writer;
+#[path = "bitlocker/hostile.rs"]
+mod hostile;
+#[path = "support/partition_writer.rs"]
+mod partition_writer;
+#[path = "bitlocker/partitions.rs"]
+mod partitions;
 #[path = "bitlocker/ranges.rs"]
 mod ranges;
+#[path = "bitlocker/second_opinion.rs"]
+mod second_opinion;
 
 use std::sync::Arc;
 

@@ -1,6 +1,5 @@
 //! `dockside inspect`: what a drive is, without a key and with one.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -110,23 +109,8 @@ fn bitlocker(located: &Located) -> Value {
         "toGo": sealed.to_go(),
         "description": sealed.description().map(|text| text.to_string()),
         "metadataCopies": copies,
-        "protectors": protectors.iter().map(|protector| json!({ "kind": protector.kind.to_string(), "id": guid(&protector.guid) })).collect::<Vec<_>>(),
+        "protectors": protectors.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
-}
-
-/// A GUID as Windows writes it, so that it can be compared with what `manage-bde -protectors` prints: the first three fields are
-/// little-endian.
-fn guid(stored: &[u8; 16]) -> String {
-    const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-    let mut text = String::from("{");
-    for (place, byte) in ORDER.map(|place| stored[place]).into_iter().enumerate() {
-        if matches!(place, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        // writing to a String cannot fail
-        let _ = write!(text, "{byte:02X}");
-    }
-    text + "}"
 }
 
 fn file_system(opened: &Opened) -> Value {

@@ -36,7 +36,7 @@ use view::Layout;
 
 use crate::foreign::Foreign;
 use crate::secret::RecoveryPassword;
-use crate::volume::fields::{array_at, index, u16_at};
+use crate::volume::fields::{array_at, index, u16_at, u32_at};
 use crate::volume::{ReadAt, ReadError};
 
 /// Bytes of a metadata region.
@@ -151,7 +151,10 @@ impl Sealed {
 
     /// Unlocks the volume, trying at most so many recovery protectors.
     pub fn unlock_trying(&self, password: &RecoveryPassword, most: usize) -> Result<Decrypted, BitLockerError> {
-        let mut tried = Tried { most, ..Tried::default() };
+        self.unlock_with(password, Tried { most, ..Tried::default() })
+    }
+
+    fn unlock_with(&self, password: &RecoveryPassword, mut tried: Tried) -> Result<Decrypted, BitLockerError> {
         let mut reasons = Vec::new();
         for (number, metadata) in self.copies.iter().enumerate().filter_map(|(i, copy)| Some((i + 1, copy.as_ref().ok()?))) {
             let Some(master) = tried.master_key(metadata, password) else { continue };
@@ -200,11 +203,16 @@ impl Sealed {
         }
         let copy = metadata.copy_offset..copy_end;
         let region = |at: u64| if header::region_fits(at, self.header.sector_size, size) { at..at + REGION } else { 0..0 };
-        let [first, second, third] = self.header.regions.map(region);
-        let hidden = [first, second, third, copy.clone()];
-        if hidden.iter().any(|hidden| !hidden.is_empty() && hidden.start < copied) {
-            return Err("a metadata region lies over the volume header".to_owned());
+        let [first, second, third] = metadata.regions.map(region);
+        for region in [&first, &second, &third].into_iter().filter(|region| !region.is_empty()) {
+            if region.start < copied {
+                return Err("a metadata region lies over the volume header".to_owned());
+            }
+            if region.start < copy.end && copy.start < region.end {
+                return Err("the relocated sectors lie over a metadata region".to_owned());
+            }
         }
+        let hidden = [first, second, third, copy.clone()];
         Ok(Layout { sector_size: self.header.sector_size, size, encrypted: metadata.encrypted.min(size), copy, hidden })
     }
 }
@@ -288,6 +296,20 @@ impl Protector {
     }
 }
 
+impl fmt::Display for Protector {
+    /// Kind and identifier, as `manage-bde -protectors` shows them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = u32_at(&self.guid, 0).unwrap_or_default();
+        let (second, third) = (u16_at(&self.guid, 4).unwrap_or_default(), u16_at(&self.guid, 6).unwrap_or_default());
+        write!(f, "{} {{{first:08X}-{second:04X}-{third:04X}-", self.kind)?;
+        for (index, byte) in self.guid.iter().skip(8).enumerate() {
+            let dash = if index == 2 { "-" } else { "" };
+            write!(f, "{dash}{byte:02X}")?;
+        }
+        f.write_str("}")
+    }
+}
+
 impl fmt::Display for ProtectorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -307,3 +329,6 @@ impl fmt::Debug for Sealed {
         f.debug_struct("Sealed").field("header", &self.header).field("method", &self.method).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
