@@ -1,6 +1,6 @@
 //! `dockside ingest`: drives or images to blobs, now.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -11,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::{logging, look, signals};
 use crate::config::{Config, state_dir};
 use crate::drive::{DriveId, Source};
+use crate::foreign::Shown;
 use crate::ingest::{Access, Admitted, DryRun, Ending, Services, ingest};
 use crate::job::Job;
 use crate::ledger::state::StateDir;
@@ -97,6 +98,13 @@ fn check(arguments: &Arguments) -> Result<(), Failure> {
     }
     if arguments.json && arguments.dry_run && arguments.log.is_none() {
         return Err(Failure::usage("with --json the predicted log needs a place: --log FILE"));
+    }
+    if let Some(log) = &arguments.log {
+        // found now, not after hours of reading
+        let folder = log.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if log.is_dir() || !folder.is_dir() {
+            return Err(Failure::usage(format!("--log {}: give a file in a folder that exists", Shown(&log.to_string_lossy()))));
+        }
     }
     Ok(())
 }

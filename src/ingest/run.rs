@@ -223,12 +223,24 @@ impl<'a> Line<'a> {
     /// Nothing has been written yet: a refused access holds the drive instead of interrupting it.
     fn before_the_first_write(&self, error: &StoreError) -> Broken {
         let code = match error {
-            StoreError::ContainerMissing { .. } | StoreError::Rejected { .. } => DriveCode::ContainerMissing,
+            StoreError::ContainerMissing { .. } | StoreError::Rejected { .. } | StoreError::NameConflict { .. } => {
+                DriveCode::ContainerMissing
+            }
             StoreError::Forbidden { .. } => DriveCode::BlobRequestForbidden,
             other if other.class() == ErrorClass::Internal => return Broken::internal(other),
-            other => return Broken::interrupted(other),
+            other => return self.at_the_store(Broken::interrupted(other)),
         };
-        Halt { detail: format!("{}: {}", self.store.url(), Halt::of(code, error).detail), code }.into()
+        self.at_the_store(Halt::of(code, error).into())
+    }
+
+    /// What broke the line, with the store's place in front.
+    fn at_the_store(&self, broken: Broken) -> Broken {
+        let here = |text: String| format!("{}: {text}", self.store.url());
+        match broken {
+            Broken::Halted(halt) => Broken::Halted(Halt { detail: here(halt.detail), ..halt }),
+            Broken::Interrupted(cause) => Broken::Interrupted(here(cause)),
+            Broken::Internal(cause) => Broken::Internal(cause),
+        }
     }
 
     async fn transfer(
@@ -256,7 +268,18 @@ impl<'a> Line<'a> {
             stop: services.stop.clone(),
             meter: Arc::new(Shown(progress.clone())),
         };
-        transfer.run(plan::in_manifest_order(&account.catalogue)).await.map_err(|error| broken(&error))
+        transfer.run(plan::in_manifest_order(&account.catalogue)).await.map_err(|error| match &error {
+            TransferError::Store(source) => self.at_the_store(during(&error, source)),
+            _ => broken(&error),
+        })
+    }
+}
+
+/// The store ended the run: its answer says why, without a sentence around it.
+fn during(error: &TransferError, source: &StoreError) -> Broken {
+    match error.interruption() {
+        Interruption::RunAgain => Broken::interrupted(source),
+        Interruption::Defect => Broken::internal(source),
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) fn show(sources: &[Arc<Source>], endings: Vec<Option<Ending>>, json: 
     let ended: Vec<Ended> = sources.iter().zip(endings).map(|(source, ending)| Ended::new(source.name(), ending)).collect();
     let exit = ended.iter().map(Ended::exit).fold(Exit::Complete, Exit::graver);
     board.suspend(|| {
+        say_what_was_done_before(&ended);
         if json {
             return as_json(&ended);
         }
@@ -68,6 +69,15 @@ impl Ended {
     }
 }
 
+/// On stderr, for stdout may be for machines alone.
+fn say_what_was_done_before(ended: &[Ended]) {
+    for ended in ended {
+        if let Ended::Receipt { receipt, already: true } = ended {
+            eprintln!("drive {} of job {}: already done", receipt.session.drive_id, receipt.session.job);
+        }
+    }
+}
+
 fn as_json(ended: &[Ended]) -> Result<(), Failure> {
     let drives: Result<Vec<Value>, _> = ended
         .iter()
@@ -87,12 +97,7 @@ fn as_json(ended: &[Ended]) -> Result<(), Failure> {
 fn as_text(ended: &[Ended]) {
     for ended in ended {
         match ended {
-            Ended::Receipt { receipt, already } => {
-                if *already {
-                    eprintln!("drive {} of job {}: already done", receipt.session.drive_id, receipt.session.job);
-                }
-                eprint!("{}", Summary::new(receipt, &[]));
-            }
+            Ended::Receipt { receipt, .. } => eprint!("{}", Summary::new(receipt, &[])),
             Ended::Stopped { stopped, .. } => eprint!("{stopped}"),
         }
     }
