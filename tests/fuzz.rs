@@ -84,12 +84,32 @@ macro_rules! bodies {
     };
 }
 
+/// A test for each input that once broke a body: the fault's name, its body.
+macro_rules! regressions {
+    ($($fault:ident: $body:ident)*) => {
+        $(#[test]
+        fn $fault() {
+            let file = root().join("tests/data/fuzz/regressions").join(stringify!($body)).join(stringify!($fault));
+            feed(stringify!($body), fuzz_bodies::$body, &fs::read(file).unwrap(), stringify!($fault));
+        })*
+    };
+}
+
 // in alphabetical order
-bodies! { index job lznt1 manifest names ntfs_record run_list side_files }
+bodies! { bitlocker index job lznt1 manifest names ntfs_record ntfs_volume partition run_list side_files }
 
 #[test]
 fn the_volume_that_is_broken_is_sound_before() {
     assert_eq!(fuzz_bodies::sound(), [4; 3]);
+}
+
+#[test]
+fn the_seeds_of_volumes_open_and_those_of_drives_have_partitions() {
+    for (number, seed) in seeds("bitlocker").iter().enumerate() {
+        assert!(fuzz_bodies::unlocks(seed), "seed {number}");
+    }
+    let found: Vec<usize> = seeds("partition").iter().map(|seed| fuzz_bodies::tables(seed)).collect();
+    assert!(found.iter().all(|&found| found > 0), "{found:?}");
 }
 
 #[test]
