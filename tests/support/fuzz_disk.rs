@@ -136,21 +136,24 @@ pub(crate) fn unlocks(input: &[u8]) -> bool {
     drop((format!("{sealed:?} {:?}", sealed.description()), sealed.created(), sealed.to_go(), sealed.method()));
     let view = fuzzing::unlock(&sealed, &KEY);
     if let Ok(view) = &view {
-        check_view(view, places.into_iter().filter_map(place));
+        check_view(view, sealed.sector_size().into(), places.into_iter().filter_map(place));
     }
     view.is_ok()
 }
 
 /// What is read does not depend on how it is read; metadata regions are zeros.
-fn check_view(view: &Decrypted, regions: impl Iterator<Item = u64>) {
+fn check_view(view: &Decrypted, sector: u64, regions: impl Iterator<Item = u64>) {
     let size = view.size();
     assert!(size <= SIZE);
     let read = |at: u64, length: usize| {
         let mut bytes = vec![0xEE; length];
         view.read_at(at, &mut bytes).map(|()| bytes)
     };
-    for region in regions.filter(|at| at.is_multiple_of(512) && *at >= 512 && at + REGION as u64 <= size) {
+    let fits =
+        |at: &u64| at.is_multiple_of(sector) && *at >= sector && at.checked_add(REGION as u64).is_some_and(|end| end <= size);
+    for region in regions.filter(fits) {
         let around = read(region - 512, 2048).unwrap();
+        assert!(around[512..].iter().all(|&byte| byte == 0), "the metadata region at byte {region} shows");
         let split = [read(region - 512, 700).unwrap(), read(region + 188, 1348).unwrap()].concat();
         assert_eq!(around, split, "the view around byte {region} depends on the request");
     }
