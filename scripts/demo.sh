@@ -7,7 +7,11 @@ dockside=${DOCKSIDE:-target/debug/dockside}
 
 # step TEXT: a heading
 step() {
-    printf '\n\033[1m== %s\033[0m\n' "$*"
+    if [ -t 1 ]; then
+        printf '\n\033[1m== %s\033[0m\n' "$*"
+    else
+        printf '\n== %s\n' "$*"
+    fi
 }
 
 # show COMMAND...: prints a command, then runs it

@@ -1,6 +1,8 @@
 //! The NTFS reader against volumes that mkfs.ntfs and ntfs-3g wrote: every file to the bit, and other readers' opinion where they are
 //! installed. `tests/data/ntfs/make.sh` makes the volumes and the lists of what was written to them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected should stop there")]
+
 #[path = "support/fixture.rs"]
 mod fixture;
 
@@ -36,6 +38,14 @@ fn path(text: &str) -> DrivePath {
     text.parse().unwrap()
 }
 
+fn hex(digest: &[u8]) -> String {
+    use std::fmt::Write as _;
+    digest.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
 /// Hashes a file in pieces of `step` bytes.
 fn digest(file: &mut NtfsFile, step: usize) -> String {
     let mut hash = Sha256::new();
@@ -47,7 +57,7 @@ fn digest(file: &mut NtfsFile, step: usize) -> String {
         hash.update(&buffer[..length]);
         at += length as u64;
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }
 
 fn names(ntfs: &Ntfs, directory: &Node) -> Vec<DirEntry> {
@@ -102,7 +112,8 @@ fn listings_hold_what_was_written_and_nothing_else() {
             let node = found.remove(&text).unwrap_or_else(|| panic!("{name}: {text} is not listed"));
             assert_eq!(ntfs.lookup(&path(&text)).unwrap(), node, "{name}: {text}");
         }
-        for (text, node) in found {
+        // what Windows keeps for itself is listed, but no path leads there
+        for (text, node) in found.into_iter().filter(|(text, _)| !text.starts_with("System Volume Information")) {
             let error = ntfs.file(&node).map(|_| ()).unwrap_err();
             assert!(matches!(error, FileError::Reparse { .. }), "{name}: {text} was not written: {error}");
         }
@@ -204,6 +215,29 @@ fn names_match_exactly_first_and_by_case_only_if_that_is_clear() {
 }
 
 #[test]
+fn names_of_ms_dos_lead_to_their_file_and_are_not_listed() {
+    for name in ["mixed-512", "mixed-4096-sector"] {
+        let ntfs = volume(name);
+        let long = ntfs.lookup(&path("dos\\A LONG name.txt")).unwrap();
+        let short = ntfs.lookup(&path("dos\\alongn~1.txt")).unwrap();
+        assert_eq!((long.record(), long.name.raw()), (short.record(), "A long name.txt"));
+        assert_eq!(ntfs.lookup(&path("dos\\ALONGN~2.TXT")).unwrap().name.raw(), "alongn~2.txt");
+        let listed = names(&ntfs, &ntfs.lookup(&path("dos")).unwrap());
+        assert_eq!(listed.iter().map(|entry| entry.node.name.raw()).collect::<Vec<_>>(), ["A long name.txt", "alongn~2.txt"]);
+    }
+}
+
+#[test]
+fn what_windows_keeps_for_itself_has_no_other_name() {
+    let ntfs = volume("mixed-512");
+    for text in ["SYSTEM~1", "system~1\\file"] {
+        let error = ntfs.lookup(&path(text)).unwrap_err();
+        assert!(matches!(error, FileError::SystemFile { .. }), "{text}: {error}");
+        assert_eq!(error.class(), FileErrorClass::NameInvalid);
+    }
+}
+
+#[test]
 fn what_is_no_plain_file_is_refused_by_name() {
     let ntfs = volume("mixed-512");
     let open = |text: &str| ntfs.lookup(&path(text)).and_then(|node| ntfs.file(&node).map(|_| ()));
@@ -240,7 +274,7 @@ fn the_second_boot_sector_and_the_mirror_stand_in() {
         image[place + 510] ^= 0xFF;
         let ntfs = Ntfs::open(Arc::new(image), NtfsLimits::default()).unwrap();
         assert!(ntfs.info().backup_boot_used && ntfs.info().mirror_used, "{name}");
-        let (text, (_, expected)) = listed(name).into_iter().last().unwrap();
+        let (text, (_, expected)) = listed(name).into_iter().next_back().unwrap();
         let mut file = ntfs.file(&ntfs.lookup(&path(&text)).unwrap()).unwrap();
         assert_eq!(digest(&mut file, 4096), expected);
     }

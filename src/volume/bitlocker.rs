@@ -153,7 +153,10 @@ impl Sealed {
 
     /// Unlocks the volume, trying at most so many recovery protectors.
     pub fn unlock_trying(&self, password: &RecoveryPassword, most: usize) -> Result<Decrypted, BitLockerError> {
-        let mut tried = Tried { most, ..Tried::default() };
+        self.unlock_with(password, Tried { most, ..Tried::default() })
+    }
+
+    fn unlock_with(&self, password: &RecoveryPassword, mut tried: Tried) -> Result<Decrypted, BitLockerError> {
         let mut reasons = Vec::new();
         for (number, metadata) in self.copies.iter().enumerate().filter_map(|(i, copy)| Some((i + 1, copy.as_ref().ok()?))) {
             let Some(master) = tried.master_key(metadata, password) else { continue };
@@ -202,11 +205,16 @@ impl Sealed {
         }
         let copy = metadata.copy_offset..copy_end;
         let region = |at: u64| if header::region_fits(at, self.header.sector_size, size) { at..at + REGION } else { 0..0 };
-        let [first, second, third] = self.header.regions.map(region);
-        let hidden = [first, second, third, copy.clone()];
-        if hidden.iter().any(|hidden| !hidden.is_empty() && hidden.start < copied) {
-            return Err("a metadata region lies over the volume header".to_owned());
+        let [first, second, third] = metadata.regions.map(region);
+        for region in [&first, &second, &third].into_iter().filter(|region| !region.is_empty()) {
+            if region.start < copied {
+                return Err("a metadata region lies over the volume header".to_owned());
+            }
+            if region.start < copy.end && copy.start < region.end {
+                return Err("the relocated sectors lie over a metadata region".to_owned());
+            }
         }
+        let hidden = [first, second, third, copy.clone()];
         Ok(Layout { sector_size: self.header.sector_size, size, encrypted: metadata.encrypted.min(size), copy, hidden })
     }
 }
@@ -224,8 +232,8 @@ fn read_copy(device: &Arc<dyn ReadAt>, at: u64, sector_size: u32, size: u64) -> 
 #[derive(Default)]
 struct Tried {
     most: usize,
+    /// Those found, tried or not.
     protectors: Vec<Vec<u8>>,
-    found: usize,
     master: Option<Key>,
 }
 
@@ -241,11 +249,10 @@ impl Tried {
             {
                 continue;
             }
-            self.found += 1;
-            if self.protectors.len() >= self.most {
+            self.protectors.push(entry.body.to_vec());
+            if self.protectors.len() > self.most {
                 continue;
             }
-            self.protectors.push(entry.body.to_vec());
             if let Some(master) = open_protector(&entry, password) {
                 self.master = Some(master.clone());
                 return Some(master);
@@ -255,8 +262,8 @@ impl Tried {
     }
 
     fn failure(&self, others: usize) -> BitLockerError {
-        let tried = self.protectors.len();
-        match self.found {
+        let tried = self.protectors.len().min(self.most);
+        match self.protectors.len() {
             0 => BitLockerError::NoRecoveryProtector { found: others },
             found if found > tried => BitLockerError::TooManyProtectors { found, tried },
             _ => BitLockerError::WrongKey { tried },
@@ -314,3 +321,6 @@ impl fmt::Debug for Sealed {
         f.debug_struct("Sealed").field("header", &self.header).field("method", &self.method).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

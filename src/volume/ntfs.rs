@@ -75,7 +75,7 @@ pub struct NtfsLimits {
     pub names_per_directory: u64,
     /// Most runs of a file; each takes 16 bytes while the file is open.
     pub runs_per_file: u64,
-    /// Bytes kept of records and index blocks; half as much again for directories.
+    /// Bytes kept of records and index blocks; as many again for maps of directories, and a quarter for paths to them.
     pub cache_bytes: usize,
 }
 

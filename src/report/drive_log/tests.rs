@@ -1,3 +1,5 @@
+//! The format's own example, byte for byte, and what a reader gets back.
+
 use super::*;
 use crate::manifest::{ByteRange, Digest, Disposition, SideFile};
 use quick_xml::Reader;

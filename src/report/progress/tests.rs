@@ -1,3 +1,5 @@
+//! Lines where there is no terminal, and counts.
+
 use super::*;
 
 /// A place for lines that the test can read.

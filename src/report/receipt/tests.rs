@@ -1,3 +1,5 @@
+//! Key order, round trip, exit codes.
+
 use super::*;
 use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome};
 use crate::manifest::{BlobKind, Disposition, Entry};

@@ -34,6 +34,8 @@ pub(super) struct Metadata {
     /// The box with the SHA-256 of the block, if there is one.
     pub(super) seal: Option<Vec<u8>>,
     pub(super) encrypted: u64,
+    /// Where the three regions lie: unlike the volume header's list, this one is sealed.
+    pub(super) regions: [u64; 3],
     pub(super) copy_offset: u64,
     pub(super) copy_sectors: u32,
     pub(super) method: u16,
@@ -57,8 +59,8 @@ impl Metadata {
         if crc32fast::hash(block) != stored {
             return Err("wrong checksum");
         }
-        let offsets = [32, 40, 48].map(|offset| u64_at(block, offset));
-        if !offsets.contains(&Some(at)) {
+        let regions = [32, 40, 48].map(|offset| u64_at(block, offset).unwrap_or_default());
+        if !regions.contains(&at) {
             return Err("it does not list its own place");
         }
         let number = |offset| u64_at(block, offset).ok_or("impossible size");
@@ -66,6 +68,7 @@ impl Metadata {
         Ok(Self {
             seal: seal(region, size),
             encrypted: number(16)?,
+            regions,
             copy_offset: number(56)?,
             copy_sectors: u32_at(block, 28).ok_or("impossible size")?,
             method: u16_at(block, 100).ok_or("impossible size")?,

@@ -79,8 +79,9 @@ impl Compressed {
             done?;
             self.kept = Some(unit);
         }
-        for (place, &byte) in place.iter_mut().zip(self.unit.iter().skip(from)) {
-            *place = byte;
+        // `from + place.len()` is within the unit: the caller cuts its range there
+        if let Some(wanted) = self.unit.get(from..from + place.len()) {
+            place.copy_from_slice(wanted);
         }
         Ok(())
     }

@@ -58,7 +58,7 @@ mod tests {
         record[6] = u8::try_from(blocks + 1).unwrap();
         record[48] = 7;
         for block in 0..blocks {
-            record[50 + 2 * block] = 0xA0 + u8::try_from(block).unwrap();
+            record[50 + 2 * block] = 0x20 + u8::try_from(block).unwrap();
             record[(block + 1) * STRIDE - 2] = 7;
         }
         record
@@ -70,7 +70,7 @@ mod tests {
             let mut record = sample(blocks);
             apply(&mut record, *b"FILE", 42).unwrap();
             for block in 0..blocks {
-                assert_eq!(usize::from(record[(block + 1) * STRIDE - 2]), (0xA0 + block) & 0xFF);
+                assert_eq!(usize::from(record[(block + 1) * STRIDE - 2]), 0x20 + block);
             }
         }
     }

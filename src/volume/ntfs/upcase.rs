@@ -95,14 +95,18 @@ mod tests {
         text.encode_utf16().flat_map(u16::to_le_bytes).collect()
     }
 
+    /// A sum as `{:x?}` shows bytes.
+    fn spaced(hex: &str) -> String {
+        let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+        format!("{bytes:x?}")
+    }
+
     #[test]
     fn the_builtin_table_is_that_of_windows_to_the_byte() {
-        let digest = Md5::digest(bytes(&UpCase::builtin()));
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "7ff498a44e45e77374cc7c962b1b92f2");
-        let digest = sha2::Sha256::digest(bytes(&UpCase::builtin()));
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "41c26bc7a12bdaeb26025c93118697c7e3ef81ee048b00fe5cce2a472e0e0742");
+        let table = bytes(&UpCase::builtin());
+        assert_eq!(format!("{:x?}", Md5::digest(&table).as_slice()), spaced("7ff498a44e45e77374cc7c962b1b92f2"));
+        let sha256 = "41c26bc7a12bdaeb26025c93118697c7e3ef81ee048b00fe5cce2a472e0e0742";
+        assert_eq!(format!("{:x?}", sha2::Sha256::digest(&table).as_slice()), spaced(sha256));
     }
 
     #[test]
@@ -123,7 +127,7 @@ mod tests {
         let order = |left: &str, right: &str| table.compare(&stored(left), &table.map(&units(right)));
         assert_eq!(order("straße", "STRAßE"), Ordering::Equal);
         assert_eq!(order("ÄÖÜ.txt", "äöü.TXT"), Ordering::Equal);
-        assert_eq!(order("λόγος", "ΛΌΓΟΣ"), Ordering::Less, "a final sigma has no capital of its own");
+        assert_eq!(order("λόγος", "ΛΌΓΟΣ"), Ordering::Greater, "a final sigma has no capital of its own");
         assert_eq!(order("abc", "abcd"), Ordering::Less);
         assert_eq!(order("abd", "abcd"), Ordering::Greater);
         // code units, not characters: the pairs of U+1F600 sort below U+FF5E

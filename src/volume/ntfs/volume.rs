@@ -34,8 +34,9 @@ pub(super) struct Volume {
 
 impl Volume {
     pub(super) fn new(mft: Mft, upcase: UpCase, limits: NtfsLimits) -> Self {
-        let share = limits.cache_bytes / 4;
-        Self { mft, upcase, limits, directories: Mutex::new(Cache::new(share)), paths: Mutex::new(Cache::new(share)) }
+        let directories = Mutex::new(Cache::new(limits.cache_bytes));
+        let paths = Mutex::new(Cache::new(limits.cache_bytes / 4));
+        Self { mft, upcase, limits, directories, paths }
     }
 
     /// The index of a directory.

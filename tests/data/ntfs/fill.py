@@ -58,19 +58,32 @@ def mixed():
         os.setxattr(os.path.join(root, "streams/file.bin"), "user.stream%02d" % n, text("stream", 900))
     os.symlink("file.bin", os.path.join(root, "streams/symlink"))
     os.symlink("sizes", os.path.join(root, "linkdir"))
-    put("shrunk.bin", text("long", 50_000))
-    with open(os.path.join(root, "shrunk.bin"), "r+b") as f:
+    with open(os.path.join(root, "shrunk.bin"), "wb") as f:
+        f.write(text("long", 50_000))
+        f.flush()
         f.truncate(777)
     listed("shrunk.bin", text("long", 777))
+    put("dos/A long name.txt", b"two names")
+    os.setxattr(os.path.join(root, "dos/A long name.txt"), "system.ntfs_dos_name", b"ALONGN~1.TXT")
+    put("dos/alongn~2.txt", b"one name")
+    hidden = os.path.join(root, "System Volume Information")
+    os.mkdir(hidden)
+    open(os.path.join(hidden, "file"), "wb").close()
+    os.setxattr(hidden, "system.ntfs_dos_name", b"SYSTEM~1")
     for n in range(250):
         put("many/name %04d.dat" % (n * 7919 % 250), b"%d" % n)
 
 
 def names():
-    for n in range(600):
-        put("dir/a rather long file name to fill the index %04d.txt" % n, b"file %d" % n)
+    os.mkdir(os.path.join(root, "dir"))
+    name = "dir/a rather long file name to fill the index %04d.txt"
     for n in range(0, 600, 3):
-        os.remove(os.path.join(root, "dir/a rather long file name to fill the index %04d.txt" % n))
+        open(os.path.join(root, name % n), "wb").close()
+    for n in range(600):
+        if n % 3:
+            put(name % n, b"file %d" % n)
+    for n in range(0, 600, 3):
+        os.remove(os.path.join(root, name % n))
     put("big.bin", text("big", 300_000))
     holes("sparse.bin", 1_000_000, [(500_000, text("part", 70_000))])
 
@@ -108,11 +121,15 @@ def fragmented():
             count += 1
     except OSError:
         pass
-    for n in range(0, count, 2):
+    for n in [count, *range(0, count, 2)]:
         os.remove(os.path.join(root, "fill/%05d" % n))
     put("scattered/large.bin", text("scattered", 300_000))
     put("scattered/second.bin", text("second", 50_000))
-    for n in range(450):
+    # every other cluster, in no order: a run for each, and an attribute list over several records
+    places = list(range(0, 160_000, 1024))
+    random.Random(2).shuffle(places)
+    holes("scattered/chequered.bin", 200_000, [(at, text("at %d" % at, 512)) for at in places])
+    for n in range(350):
         put("scattered/resident %05d" % n, b"r%d" % n)
     for n in range(1, count, 2):
         listed("fill/%05d" % n, text("f", 2048))

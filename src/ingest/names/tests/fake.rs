@@ -102,7 +102,7 @@ impl Store for Fake {
         Err(StoreError::WriteRefused)
     }
 
-    async fn stage(&self, _: &Target, _: &Range, _: Bytes) -> Result<(), StoreError> {
+    async fn stage(&self, _: &Target, _: &Range, _: Bytes) -> Result<u64, StoreError> {
         Err(StoreError::WriteRefused)
     }
 
@@ -118,7 +118,7 @@ impl Store for Fake {
         Err(StoreError::WriteRefused)
     }
 
-    async fn write_pages(&self, _: &Target, _: &Range, _: Bytes) -> Result<(), StoreError> {
+    async fn write_pages(&self, _: &Target, _: &Range, _: Bytes) -> Result<u64, StoreError> {
         Err(StoreError::WriteRefused)
     }
 

@@ -15,18 +15,20 @@ pub(super) fn remove(sector: &mut [Block]) {
     let mut buffer = [0_u32; WORDS];
     let count = (sector.len() * BLOCK / 4).min(WORDS);
     let words = &mut buffer[..count];
+    // sectors have 128 or 1024 words, so a mask wraps around; a division per word would take most of the time
+    let wrap = count.wrapping_sub(1);
     for (word, bytes) in words.iter_mut().zip(sector.iter().flat_map(|block| block.0.as_chunks::<4>().0)) {
         *word = u32::from_le_bytes(*bytes);
     }
     for _ in 0..ROUNDS_B {
         for i in 0..count {
-            let other = words[(i + 2) % count] ^ words[(i + 5) % count].rotate_left(ROTATE_B[i % 4]);
+            let other = words[(i + 2) & wrap] ^ words[(i + 5) & wrap].rotate_left(ROTATE_B[i % 4]);
             words[i] = words[i].wrapping_add(other);
         }
     }
     for _ in 0..ROUNDS_A {
         for i in 0..count {
-            let other = words[(i + count - 2) % count] ^ words[(i + count - 5) % count].rotate_left(ROTATE_A[i % 4]);
+            let other = words[(i + count - 2) & wrap] ^ words[(i + count - 5) & wrap].rotate_left(ROTATE_A[i % 4]);
             words[i] = words[i].wrapping_add(other);
         }
     }
