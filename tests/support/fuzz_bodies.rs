@@ -55,7 +55,10 @@ pub(crate) fn manifest(input: &[u8]) {
                 catalogue(input, &drive, &limits, &summary);
             }
         }
-        Err(error) => drop(error.to_string()),
+        Err(error) => {
+            let (shown, secret) = (format!("{error} {error:?}"), between(input, "<StorageAccountKey>", "<"));
+            assert!(secret.is_none_or(|secret| !shown.contains(secret)), "an account key is shown: {shown}");
+        }
     }
 }
 
@@ -100,15 +103,26 @@ fn header(text: &str) -> bool {
     text.bytes().all(|byte| (0x20..0x7F).contains(&byte))
 }
 
-/// A job file. No message shows a password of it.
+/// A job file. Nothing that is printed shows a password of it.
 pub(crate) fn job(input: &[u8]) {
-    match Job::parse(input) {
+    let shown = match Job::parse(input) {
         Ok(job) => {
             assert!((1..=10).contains(&job.drives().len()));
             assert!(job.drive_ids().all(|id| job.drive(id).is_some()));
+            format!("{job:?}")
         }
-        Err(error) => drop(format!("{error} {error:?}")),
-    }
+        Err(error) => format!("{error} {error:?}"),
+    };
+    let secret = between(input, "\"bitLockerKey\": \"", "\"");
+    assert!(secret.is_none_or(|secret| !shown.contains(secret)), "a recovery password is shown: {shown}");
+}
+
+/// What stands between two marks, if it is long enough to be a secret and stands there only.
+fn between<'a>(input: &'a [u8], before: &str, after: &str) -> Option<&'a str> {
+    let text = std::str::from_utf8(input).ok()?;
+    let (_, rest) = text.split_once(before)?;
+    let (secret, _) = rest.split_once(after)?;
+    (secret.len() >= 12 && text.matches(secret).count() == 1).then_some(secret)
 }
 
 /// Names, paths, hashes and passwords of manifests and jobs. What is accepted must survive being written and read again.

@@ -119,7 +119,7 @@ pub(crate) fn unlocks(input: &[u8]) -> bool {
     let (sector, metadata) = input.split_at(input.len().min(512));
     let mut region = metadata[..metadata.len().min(REGION)].to_vec();
     region.resize(REGION, 0);
-    seal_metadata(&mut region, input.len() % 2 == 0);
+    seal_metadata(&mut region, input.len().is_multiple_of(2));
     let to_go = sector.get(3..11) == Some(b"MSWIN4.1");
     let places = if to_go { [440, 448, 456] } else { [176, 184, 192] };
     let place = |at: usize| sector.get(at..at + 8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));

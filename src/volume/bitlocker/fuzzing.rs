@@ -35,7 +35,7 @@ fn check_layout(view: &Decrypted) {
     while at < layout.size {
         let end = layout.part_end(at);
         assert!(end > at && end <= layout.size, "the part at {at} ends at {end} of {}", layout.size);
-        assert!(end % sector == 0, "a border of parts inside a sector, at {end}");
+        assert!(end.is_multiple_of(sector), "a border of parts inside a sector, at {end}");
         (at, parts) = (end, parts + 1);
     }
     assert!(parts <= 12, "{parts} parts");

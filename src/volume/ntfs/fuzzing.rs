@@ -38,7 +38,7 @@ pub fn record(bytes: &[u8]) {
 }
 
 fn check_attribute(attribute: &Attribute<'_>) {
-    assert!(attribute.name.len() % 2 == 0 && attribute.name.len() <= 510, "a name of {} bytes", attribute.name.len());
+    assert!(attribute.name.len().is_multiple_of(2) && attribute.name.len() <= 510, "a name of {} bytes", attribute.name.len());
     match (attribute.body, attribute.kind) {
         (Body::Resident(value), kind::ATTRIBUTE_LIST) => list(value),
         (Body::Resident(value), kind::FILE_NAME) => name(value),
@@ -92,7 +92,7 @@ fn list(bytes: &[u8]) {
 
 fn name(bytes: &[u8]) {
     if let Ok(name) = FileName::parse(bytes) {
-        assert!((2..=510).contains(&name.name.len()) && name.name.len() % 2 == 0, "a name of {} bytes", name.name.len());
+        assert!((2..=510).contains(&name.name.len()) && name.name.len().is_multiple_of(2), "a name of {} bytes", name.name.len());
     }
 }
 
