@@ -136,7 +136,8 @@ pub(crate) fn unlocks(input: &[u8]) -> bool {
     drop((format!("{sealed:?} {:?}", sealed.description()), sealed.created(), sealed.to_go(), sealed.method()));
     let view = fuzzing::unlock(&sealed, &KEY);
     if let Ok(view) = &view {
-        check_view(view, sealed.sector_size().into(), places.into_iter().filter_map(place));
+        let listed = region[32..56].as_chunks().0.iter().map(|place| u64::from_le_bytes(*place));
+        check_view(view, sealed.sector_size().into(), listed);
     }
     view.is_ok()
 }
