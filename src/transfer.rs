@@ -6,8 +6,8 @@
 //!        ▲ waits for budget bytes                                         │ budget bytes given back, also on error
 //! ```
 //!
-//! The reader ([`reader`]) goes through the plan's entries in order, opens each file and sends its ranges, one [`piece`] at a time, to the
-//! entry's task ([`entry`]). A piece holds its share of the [`budget`] until it is stored or dropped, so memory is bounded whatever the
+//! The reader (`reader`) goes through the plan's entries in order, opens each file and sends its ranges, one `piece` at a time, to the
+//! entry's task (`entry`). A piece holds its share of the `budget` until it is stored or dropped, so memory is bounded whatever the
 //! drive says. The task checks each piece against the manifest before the store sees it, and makes the blob visible only when all of them
 //! matched. What the task learns goes back to the reader as an event: ended, or "once more, under this name".
 

@@ -40,7 +40,11 @@ fn sha256(view: &dyn ReadAt) -> String {
         hash.update(&buffer[..length]);
         offset += length as u64;
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn bitlocker(located: &Located) -> Value {
         "toGo": sealed.to_go(),
         "description": sealed.description().map(|text| text.to_string()),
         "metadataCopies": copies,
-        "protectors": protectors.iter().map(|protector| protector.kind.to_string()).collect::<Vec<_>>(),
+        "protectors": protectors.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

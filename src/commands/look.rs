@@ -17,8 +17,8 @@ use crate::volume::ntfs::NtfsLimits;
 #[derive(Args, Debug)]
 pub(crate) struct Key {
     /// File that holds the recovery password; `-` for standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "job")]
-    pub(crate) key_file: Option<PathBuf>,
+    #[arg(long = "key-file", value_name = "FILE", conflicts_with = "job")]
+    pub(crate) file: Option<PathBuf>,
     /// Job file (JSON) that lists the drive with its recovery password
     #[arg(long, value_name = "FILE")]
     pub(crate) job: Option<PathBuf>,
@@ -30,7 +30,7 @@ pub(crate) struct Key {
 impl Key {
     /// The password, if any was given.
     pub(crate) fn password(&self) -> Result<Option<Given>, Failure> {
-        if let Some(file) = &self.key_file {
+        if let Some(file) = &self.file {
             let password = read_key_file(file).map_err(|e| Failure::usage_of(&e))?;
             return Ok(Some(Given { password: Password::Own(password), drive: None }));
         }

@@ -199,8 +199,7 @@ impl<'a> Line<'a> {
     /// Nothing has been written yet: a refused access holds the drive instead of interrupting it.
     fn before_the_first_write(&self, error: &StoreError) -> Broken {
         let code = match error {
-            StoreError::ContainerMissing { .. } => DriveCode::ContainerMissing,
-            StoreError::Rejected { .. } => DriveCode::ContainerMissing,
+            StoreError::ContainerMissing { .. } | StoreError::Rejected { .. } => DriveCode::ContainerMissing,
             StoreError::Forbidden { .. } => DriveCode::BlobRequestForbidden,
             other if other.class() == ErrorClass::Internal => return Broken::internal(other),
             other => return Broken::interrupted(other),

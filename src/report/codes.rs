@@ -158,7 +158,7 @@ codes! {
         "The drive is not attached by SATA."
         "Put it into a SATA bay; drives with another interface go back unprocessed."
     DriveFormFactorUnsupported  Refused false
-        "The drive has a form factor that is not taken: only 2.5 and 3.5 inch drives are."
+        "The drive has a form factor that is not taken: only 3.5 inch drives are."
         "Send the drive back unprocessed."
     DriveIdInvalid              Refused false
         "The drive reports no usable serial number: 1 to 64 letters, digits, dots, underscores or hyphens are needed."

@@ -15,6 +15,7 @@ use crate::manifest::{Attributes, BlobKind, BlobPath, Entry, EntryNumber};
 use crate::store::{Condition, ErrorClass, StoreError, Target};
 
 /// An entry about to be stored, with all that was decided of it.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each decided at another place")]
 #[derive(Clone, Debug)]
 pub(super) struct Work {
     /// The entry.

@@ -38,7 +38,7 @@ use view::Layout;
 
 use crate::foreign::Foreign;
 use crate::secret::RecoveryPassword;
-use crate::volume::fields::{array_at, index, u16_at};
+use crate::volume::fields::{array_at, index, u16_at, u32_at};
 use crate::volume::{ReadAt, ReadError};
 
 /// Bytes of a metadata region.
@@ -299,6 +299,20 @@ impl Protector {
             other => ProtectorKind::Other(other),
         };
         Self { kind, guid: array_at(entry.body, 0).unwrap_or_default() }
+    }
+}
+
+impl fmt::Display for Protector {
+    /// Kind and identifier, as `manage-bde -protectors` shows them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = u32_at(&self.guid, 0).unwrap_or_default();
+        let (second, third) = (u16_at(&self.guid, 4).unwrap_or_default(), u16_at(&self.guid, 6).unwrap_or_default());
+        write!(f, "{} {{{first:08X}-{second:04X}-{third:04X}-", self.kind)?;
+        for (index, byte) in self.guid.iter().skip(8).enumerate() {
+            let dash = if index == 2 { "-" } else { "" };
+            write!(f, "{dash}{byte:02X}")?;
+        }
+        f.write_str("}")
     }
 }
 

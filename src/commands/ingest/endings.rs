@@ -17,7 +17,13 @@ const AGAIN: &str = "run the same command again when the cause is gone";
 pub(super) fn show(sources: &[Arc<Source>], endings: Vec<Option<Ending>>, json: bool, board: &Board) -> Result<Exit, Failure> {
     let ended: Vec<Ended> = sources.iter().zip(endings).map(|(source, ending)| Ended::new(source.name(), ending)).collect();
     let exit = ended.iter().map(Ended::exit).fold(Exit::Complete, Exit::graver);
-    board.suspend(|| if json { as_json(&ended) } else { as_text(&ended) })?;
+    board.suspend(|| {
+        if json {
+            return as_json(&ended);
+        }
+        as_text(&ended);
+        Ok(())
+    })?;
     Ok(exit)
 }
 
@@ -78,7 +84,7 @@ fn as_json(ended: &[Ended]) -> Result<(), Failure> {
 }
 
 /// Summaries go to stderr, for stdout may hold the predicted log; a drive that did not finish is an error anyway.
-fn as_text(ended: &[Ended]) -> Result<(), Failure> {
+fn as_text(ended: &[Ended]) {
     for ended in ended {
         match ended {
             Ended::Receipt { receipt, already } => {
@@ -90,5 +96,4 @@ fn as_text(ended: &[Ended]) -> Result<(), Failure> {
             Ended::Stopped { stopped, .. } => eprint!("{stopped}"),
         }
     }
-    Ok(())
 }

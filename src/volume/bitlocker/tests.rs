@@ -112,3 +112,10 @@ fn the_sealed_list_of_regions_hides_them_not_that_of_the_header() {
     assert!(read(1 << 17).iter().all(|byte| *byte == 0));
     assert!(read(0x7_0000) == plain[0x7_0000..][..REGION_BYTES]);
 }
+
+#[test]
+fn a_protector_shows_its_identifier_as_windows_does() {
+    let guid = [0x4b, 0xd6, 0x67, 0x49, 0x29, 0x2e, 0xd8, 0x4a, 0x83, 0x99, 0xf6, 0xa3, 0x39, 0xe3, 0xd0, 0x01];
+    let protector = Protector { kind: ProtectorKind::RecoveryPassword, guid };
+    assert_eq!(protector.to_string(), "recovery password {4967D64B-2E29-4AD8-8399-F6A339E3D001}");
+}
