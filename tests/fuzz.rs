@@ -1,8 +1,8 @@
 //! Everything that reads foreign bytes, against many broken inputs, on a stable compiler.
 //!
-//! Each body gets its seeds as they are (regressions lie among them), then 100,000 inputs made from them; `DOCKSIDE_FUZZ_INPUTS`
+//! Each body gets its seeds as they are, then 100,000 inputs made from them; `DOCKSIDE_FUZZ_INPUTS`
 //! asks for another number, `DOCKSIDE_FUZZ_SEED` for other ones. An input that makes a body panic is kept in the target folder and
-//! named: put it into `tests/data/fuzz/NAME/` with the fix. `make fuzz` goes on from the same seeds, guided by coverage.
+//! named: put it into `tests/data/fuzz/regressions/NAME/` with the fix. `make fuzz` goes on from the same seeds, guided by coverage.
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
 
 #[path = "support/fuzz_bodies.rs"]
@@ -28,10 +28,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let folder = root().join("tests/data/fuzz").join(name);
+fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|item| item.unwrap().path()).collect();
     files.sort();
+    files
+}
+
+fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let files = files(&root().join("tests/data/fuzz").join(name));
     assert!(!files.is_empty(), "no seeds for {name}");
     files.iter().map(|file| fs::read(file).unwrap()).collect()
 }
@@ -85,11 +89,33 @@ macro_rules! bodies {
 }
 
 // in alphabetical order
-bodies! { index job lznt1 manifest names ntfs_record run_list side_files }
+bodies! { bitlocker index job lznt1 manifest names ntfs_record ntfs_volume partition run_list side_files }
+
+/// `tests/data/fuzz/regressions/BODY/FAULT`: each once broke its body.
+#[test]
+fn inputs_that_broke_a_body_no_longer_do() {
+    let folders = root().join("tests/data/fuzz/regressions");
+    for folder in folders.exists().then(|| files(&folders)).unwrap_or_default() {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let body = BODIES.iter().find(|(n, _)| *n == name).unwrap().1;
+        for file in files(&folder) {
+            feed(name, body, &fs::read(&file).unwrap(), file.file_name().unwrap().to_str().unwrap());
+        }
+    }
+}
 
 #[test]
 fn the_volume_that_is_broken_is_sound_before() {
     assert_eq!(fuzz_bodies::sound(), [4; 3]);
+}
+
+#[test]
+fn the_seeds_of_volumes_open_and_those_of_drives_have_partitions() {
+    for (number, seed) in seeds("bitlocker").iter().enumerate() {
+        assert!(fuzz_bodies::unlocks(seed), "seed {number}");
+    }
+    let found: Vec<usize> = seeds("partition").iter().map(|seed| fuzz_bodies::tables(seed)).collect();
+    assert!(found.iter().all(|&found| found > 0), "{found:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A manifest.
 #![no_main]
 
-#[allow(dead_code, reason = "a target runs one of the bodies")]
+#[allow(dead_code, unused_imports, reason = "a target runs one of the bodies")]
 #[path = "../../tests/support/fuzz_bodies.rs"]
 mod fuzz_bodies;
 

@@ -13,6 +13,8 @@
 mod cipher;
 mod entries;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod keys;
 mod metadata;
@@ -271,8 +273,12 @@ impl Tried {
 
 fn open_protector(entry: &Entry<'_>, password: &RecoveryPassword) -> Option<Key> {
     let nested = entry.body.get(28..)?;
-    let key = keys::stretch(password, &keys::salt(nested)?);
-    let opened = keys::open_in(nested, &key)?;
+    master_in(nested, &keys::stretch(password, &keys::salt(nested)?))
+}
+
+/// The volume master key in a protector's nested entries, if the stretched key opens it.
+fn master_in(nested: &[u8], stretched: &Key) -> Option<Key> {
+    let opened = keys::open_in(nested, stretched)?;
     let mut master = Key::default();
     if opened.method != MASTER_KEY || opened.key.len() != master.len() {
         return None;

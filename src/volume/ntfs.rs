@@ -25,6 +25,8 @@ mod disk;
 mod error;
 mod file;
 mod fixup;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod info;
 mod inode;

@@ -5,44 +5,84 @@
 //! A new body: its function here, its line in [`BODIES`], its test in `tests/fuzz.rs`, `fuzz/fuzz_targets/NAME.rs` with its lines in
 //! `fuzz/Cargo.toml`, `fuzz/NAME.dict`, and seeds in `tests/data/fuzz/NAME/`.
 
+#[path = "fuzz_disk.rs"]
+mod fuzz_disk;
 #[path = "fuzz_volume.rs"]
 mod fuzz_volume;
 
+use std::path::Path;
 use std::str::FromStr;
 
 use dockside::drive::DriveId;
 use dockside::job::Job;
 use dockside::manifest::{
-    BlobPath, ContainerName, Digest, ManifestHash, ManifestLimits, parse_metadata, parse_properties, summarise,
+    BlobPath, ContainerName, Digest, Entry, ManifestHash, ManifestLimits, Range, Summary, parse_metadata, parse_properties, read,
+    summarise,
 };
 use dockside::secret::RecoveryPassword;
 use dockside::volume::DrivePath;
 
-pub(crate) use fuzz_volume::{index, lznt1, ntfs_record, run_list, sound};
+pub(crate) use fuzz_disk::{bitlocker, partition, tables, unlocks};
+pub(crate) use fuzz_volume::{index, lznt1, ntfs_record, ntfs_volume, run_list, sound};
 
 /// A body.
 pub(crate) type Body = fn(&[u8]);
 
 /// Every body by its name, in alphabetical order.
 pub(crate) const BODIES: &[(&str, Body)] = &[
+    ("bitlocker", bitlocker),
     ("index", index),
     ("job", job),
     ("lznt1", lznt1),
     ("manifest", manifest),
     ("names", names),
     ("ntfs_record", ntfs_record),
+    ("ntfs_volume", ntfs_volume),
+    ("partition", partition),
     ("run_list", run_list),
     ("side_files", side_files),
 ];
 
-/// A manifest, without a hash that it must have. What is accepted keeps within the limits.
+/// A manifest, without a hash that it must have. What is accepted keeps within the limits, and a catalogue of it holds the same.
 pub(crate) fn manifest(input: &[u8]) {
     let limits =
         ManifestLimits { entries: 40, side_files: 5, blocks: 20, drive_bytes: 1 << 30, findings_shown: 3, ..Default::default() };
     match summarise(input, None, &limits) {
-        Ok(summary) => assert!(summary.entries <= limits.entries),
-        Err(error) => drop(error.to_string()),
+        Ok(summary) => {
+            assert!(summary.entries <= limits.entries && u64::from(summary.side_files) <= limits.side_files);
+            assert!(summary.content_bytes <= limits.content_bytes());
+            if let Ok(drive) = summary.drive_id.raw().parse() {
+                catalogue(input, &drive, &limits, &summary);
+            }
+        }
+        Err(error) => {
+            let (shown, secret) = (format!("{error} {error:?}"), between(input, "<StorageAccountKey>", "<"));
+            assert!(secret.is_none_or(|secret| !shown.contains(secret)), "an account key is shown: {shown}");
+        }
     }
+}
+
+/// Spools an accepted manifest and reads the catalogue by every way that there is.
+fn catalogue(input: &[u8], drive: &DriveId, limits: &ManifestLimits, summary: &Summary) {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let catalogue = read(input, &ManifestHash::Sha256(summary.sha256), drive, limits, folder.path()).unwrap();
+    assert_eq!(catalogue.summary(), &Summary { md5: None, ..summary.clone() });
+    let entries: Vec<Entry> = catalogue.entries().map(Result::unwrap).collect();
+    let ranges: Vec<Range> = catalogue.ranges(0, summary.ranges).map(Result::unwrap).collect();
+    assert!(entries.len() as u64 == summary.entries && ranges.len() as u64 == summary.ranges);
+    assert_eq!(ranges.iter().map(|range| range.bytes.length()).sum::<u64>(), summary.content_bytes);
+    let (mut number, mut first) = (0, 0);
+    for entry in &entries {
+        assert!(entry.number == number && entry.first_range == first && entry.range_count <= limits.blocks.max(summary.ranges));
+        assert_eq!(catalogue.entry(number).as_ref().ok(), Some(entry));
+        let own: Vec<Range> = catalogue.ranges(first, entry.range_count).map(Result::unwrap).collect();
+        assert!(own.iter().all(|range| range.bytes.end() <= entry.length), "a range beyond its file");
+        assert!(own.is_sorted_by(|a, b| a.bytes.end() <= b.bytes.offset()), "ranges lie over each other");
+        (number, first) = (number + 1, first + entry.range_count);
+    }
+    assert_eq!(first, summary.ranges);
+    assert!((0..catalogue.side_files()).all(|side| catalogue.side_file(side).is_ok()));
 }
 
 /// A metadata and a properties file. What is accepted fits a request's headers.
@@ -63,15 +103,26 @@ fn header(text: &str) -> bool {
     text.bytes().all(|byte| (0x20..0x7F).contains(&byte))
 }
 
-/// A job file. No message shows a password of it.
+/// A job file. Nothing that is printed shows a password of it.
 pub(crate) fn job(input: &[u8]) {
-    match Job::parse(input) {
+    let shown = match Job::parse(input) {
         Ok(job) => {
             assert!((1..=10).contains(&job.drives().len()));
             assert!(job.drive_ids().all(|id| job.drive(id).is_some()));
+            format!("{job:?}")
         }
-        Err(error) => drop(format!("{error} {error:?}")),
-    }
+        Err(error) => format!("{error} {error:?}"),
+    };
+    let secret = between(input, "\"bitLockerKey\": \"", "\"");
+    assert!(secret.is_none_or(|secret| !shown.contains(secret)), "a recovery password is shown: {shown}");
+}
+
+/// What stands between two marks, if it is long enough to be a secret and stands there only.
+fn between<'a>(input: &'a [u8], before: &str, after: &str) -> Option<&'a str> {
+    let text = std::str::from_utf8(input).ok()?;
+    let (_, rest) = text.split_once(before)?;
+    let (secret, _) = rest.split_once(after)?;
+    (secret.len() >= 12 && text.matches(secret).count() == 1).then_some(secret)
 }
 
 /// Names, paths, hashes and passwords of manifests and jobs. What is accepted must survive being written and read again.

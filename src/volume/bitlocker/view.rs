@@ -61,6 +61,11 @@ impl Layout {
         let next_hidden = self.hidden.iter().map(|hidden| hidden.start).filter(|start| *start > offset).min();
         (origin, next_hidden.map_or(limit, |start| start.min(limit)))
     }
+
+    /// Where the part that `offset` lies in ends.
+    pub(super) fn part_end(&self, offset: u64) -> u64 {
+        self.part(offset).1
+    }
 }
 
 impl ReadAt for Decrypted {

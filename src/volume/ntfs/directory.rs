@@ -116,7 +116,8 @@ impl Directory {
     }
 }
 
-fn check_block(bytes: &mut [u8], vcn: u64) -> Result<Extent, Fault> {
+/// Undoes the fix-ups of an index block and checks its header against the VCN by which it was asked for.
+pub(super) fn check_block(bytes: &mut [u8], vcn: u64) -> Result<Extent, Fault> {
     fixup::apply(bytes, *b"INDX", BLOCK_FIXED)?;
     let own = u64_at(bytes, 16).ok_or(Fault::cut(16, bytes.len()))?;
     if own != vcn {

@@ -4,8 +4,8 @@
     make.py [TARGET...]
 
 Makes `volume.xz`, a small NTFS volume whose parts the bodies replace, and `volume.json`, where those parts lie; and seeds cut from it
-and from the drives in ../drives. The seeds of manifest, side_files and job are cut from the cases of ../drives/plain-rich. Needs root
-and ntfs-3g; standard library only.
+and from the drives in ../drives. The seeds of manifest, side_files and job are cut from the cases of ../drives/plain-rich. The part `volume`
+needs root and ntfs-3g; standard library only.
 """
 import glob
 import json
@@ -106,20 +106,40 @@ def volume():
         f.write("\n")
     with open(os.path.join(HERE, "volume.xz"), "wb") as f:
         f.write(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
-    for name in ("resident", "plain", "many", "text", "listed"):
+
+
+def structures():
+    """Seeds cut from the volume."""
+    with open(os.path.join(HERE, "volume.json")) as f:
+        places = json.load(f)
+    with lzma.open(os.path.join(HERE, "volume.xz")) as f:
+        data = f.read()
+    mft, packed = places["mft"], data[places["packed_data"]:][:places["packed_clusters"] * CLUSTER]
+    for name in ("resident", "plain", "many", "text", "listed", "mft"):
         seed("ntfs_record", name, unprotected(data[places[name]:][:RECORD]))
-    seed("ntfs_record", "mft", unprotected(data[mft:][:RECORD]))
-    block = unprotected(data[places["index"]:][:4096])
-    seed("index", "leaf", block)
+    seed("index", "leaf", unprotected(data[places["index"]:][:4096]))
     seed("index", "second", unprotected(data[places["index"] + 4096:][:4096]))
-    seed("lznt1", "text", data[places["packed_data"]:][:packed[0][1] * CLUSTER])
+    seed("index", "root", index_root(unprotected(data[places["many"]:][:RECORD])))
+    seed("lznt1", "text", packed)
     seed("lznt1", "stored", struct.pack("<H", 0x3FFF) + text(4_096))
     seed("lznt1", "phrase", struct.pack("<H", 0xB003) + bytes([2]) + b"a" + struct.pack("<H", 0x0FFC))
-    for name, at in (("listed", places["listed"]), ("plain", places["plain"])):
-        seed("run_list", name, run_list(unprotected(data[at:][:RECORD])))
-    # sizes (allocated, data, initialized, highest VCN), then runs: 8 clusters, a hole, back by 8
-    sizes = struct.pack("<4Q", 24 * 512, 24 * 512, 24 * 512, 23)
-    seed("run_list", "hole", sizes + bytes.fromhex("11086401081108f800"))
+    for name in ("listed", "plain", "mft"):
+        seed("run_list", name, run_list(unprotected(data[places[name]:][:RECORD])))
+    # clusters of the part and of the volume, then runs: 8 clusters, a hole, back by 8
+    seed("run_list", "hole", struct.pack("<2Q", 24, SIZE // CLUSTER) + bytes.fromhex("11086401081108f800"))
+    # changes to the volume: which structure, its number, byte in it, length, bytes
+    number = {name: (places[name] - mft) // RECORD for name in ("resident", "plain", "many", "text", "listed", "mft")}
+    for name, which in number.items():
+        seed("ntfs_volume", "record-" + name, change(0, which, 0, unprotected(data[places[name]:][:RECORD])[:400]))
+    seed("ntfs_volume", "index", change(1, 0, 0, unprotected(data[places["index"]:][:4096])[:300]))
+    seed("ntfs_volume", "boot", change(2, 0, 0, data[:84]))
+    seed("ntfs_volume", "packed", change(3, 0, 0, packed[:200]))
+    upcase, attributes = 10, struct.unpack_from("<H", data, mft + 10 * RECORD + 20)[0]
+    seed("ntfs_volume", "two", change(0, upcase, attributes, bytes(4)) + change(0, number["plain"], 22, b"\x03\x00"))
+
+
+def change(kind, number, within, content):
+    return struct.pack("<B3H", kind, number, within, len(content)) + content
 
 
 def unprotected(record):
@@ -131,15 +151,27 @@ def unprotected(record):
     return bytes(record)
 
 
-def run_list(record):
-    """Sizes and mapping pairs of the first unnamed non-resident $DATA of a record, as the body `run_list` takes them."""
+def attribute(record, kind):
+    """Where the first attribute of a type begins."""
     at = struct.unpack_from("<H", record, 20)[0]
-    while struct.unpack_from("<I", record, at)[0] not in (0x80, 0xFFFFFFFF):
+    while struct.unpack_from("<I", record, at)[0] not in (kind, 0xFFFFFFFF):
         at += struct.unpack_from("<I", record, at + 4)[0]
+    return at
+
+
+def run_list(record):
+    """Clusters of the first non-resident $DATA of a record and of the volume, then its runs, as the body `run_list` takes them."""
+    at = attribute(record, 0x80)
     if struct.unpack_from("<I", record, at)[0] != 0x80:
-        return struct.pack("<4Q", 512, 512, 512, 0) + bytes.fromhex("11016400")
-    length, (high, pairs) = struct.unpack_from("<I", record, at + 4)[0], (struct.unpack_from("<Q", record, at + 24)[0], struct.unpack_from("<H", record, at + 32)[0])
-    return record[at + 40:at + 64] + struct.pack("<Q", high) + record[at + pairs:at + length]
+        return struct.pack("<2Q", 1, SIZE // CLUSTER) + bytes.fromhex("11016400")
+    length, high, pairs = struct.unpack_from("<I", record, at + 4)[0], struct.unpack_from("<Q", record, at + 24)[0], struct.unpack_from("<H", record, at + 32)[0]
+    return struct.pack("<2Q", high + 1, SIZE // CLUSTER) + record[at + pairs:at + length]
+
+
+def index_root(record):
+    at = attribute(record, 0x90)
+    length, offset = struct.unpack_from("<IH", record, at + 16)
+    return record[at + offset:at + offset + length]
 
 
 def unpacked(name):
@@ -148,14 +180,33 @@ def unpacked(name):
 
 
 def bitlocker():
-    """The volume header's sector, then the metadata: the body puts the metadata wherever the header says."""
-    for name in ("xts128-gpt", "cbc256-mbr-decoy", "xts256-4k-damaged"):
+    """The volume header's sector, then the metadata with the text of its boxes in their place: the body puts the metadata wherever the
+    header says, and seals the boxes."""
+    for name, method, length in (("xts128-gpt", 0x8004, 32), ("cbc256-mbr-decoy", 0x8003, 32), ("xts256-4k-damaged", 0x8005, 64)):
         with open(os.path.join(DRIVES, name + ".img.json")) as f:
             side = json.load(f)
         data, base = unpacked(name), side["partition"]["offset"]
         at = base + side["fve_offsets"][1]
         total = struct.unpack_from("<H", data, at + 8)[0] * 16
-        seed("bitlocker_metadata", name, data[base:base + 512] + data[at:at + total + 160])
+        metadata = bytearray(data[at:at + total + 88])
+        opened(metadata, 112, total, method, length)
+        seed("bitlocker", name, data[base:base + 512] + metadata)
+
+
+def opened(metadata, at, end, method, length):
+    """Puts a text into each box: the master key of the body's choice into protectors, a sector key elsewhere."""
+    while at + 8 <= end:
+        size, role, value = struct.unpack_from("<3H", metadata, at)
+        if size < 8 or at + size > end:
+            return
+        if value == 5:
+            key, kind = (b"\x07" * 32, 0x2003) if role != 3 else (bytes(range(length)), method)
+            content = struct.pack("<4HI", 12 + len(key), 0, 1, 0, kind) + key
+            room = size - 36
+            metadata[at + 36:at + size] = content[:room].ljust(room, b"\0")
+        elif value == 8:
+            opened(metadata, at + 36, at + size, method, length)
+        at += size
 
 
 def partition():
@@ -190,7 +241,7 @@ def ensure(target):
     return folder
 
 
-PARTS = {"volume": volume, "bitlocker": bitlocker, "partition": partition, "texts": texts}
+PARTS = {"volume": volume, "structures": structures, "bitlocker": bitlocker, "partition": partition, "texts": texts}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

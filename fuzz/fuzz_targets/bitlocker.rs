@@ -1,0 +1,8 @@
+//! A BitLocker volume's first sector and metadata.
+#![no_main]
+
+#[allow(dead_code, unused_imports, reason = "a target runs one of the bodies")]
+#[path = "../../tests/support/fuzz_bodies.rs"]
+mod fuzz_bodies;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz_bodies::bitlocker(input));

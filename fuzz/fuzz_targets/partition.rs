@@ -1,0 +1,8 @@
+//! The start of a drive.
+#![no_main]
+
+#[allow(dead_code, unused_imports, reason = "a target runs one of the bodies")]
+#[path = "../../tests/support/fuzz_bodies.rs"]
+mod fuzz_bodies;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz_bodies::partition(input));
