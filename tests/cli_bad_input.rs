@@ -68,10 +68,11 @@ fn nothing_is_left(desk: &Desk) {
 #[test]
 fn what_is_no_drive_is_refused() {
     let whole = fs::read(drive("xts128-gpt").image).unwrap();
+    let zeros = vec![0; 1 << 20];
     for (name, content, words) in [
         ("note.txt", &b"just a letter"[..], &["BitLockerVolumeNotFound", "note.txt", "13 bytes"][..]),
         ("empty.img", &[], &["BitLockerVolumeNotFound", "empty.img", "empty"]),
-        ("zeros.img", &[0; 1 << 20], &["BitLockerVolumeNotFound", "zeros.img"]),
+        ("zeros.img", &zeros, &["BitLockerVolumeNotFound", "zeros.img"]),
         ("torn.img", &whole[..18 << 20], &["BitLockerVolumeNotFound", "torn.img", "truncated"]),
         ("tornearly.img", &whole[..1 << 20], &["BitLockerVolumeNotFound", "truncated"]),
     ] {

@@ -158,10 +158,8 @@ fn a_dry_run_says_what_a_run_does_and_leaves_nothing() {
             let dry = desk.ingest(&drive.image, &job, more).ends(0);
             assert!(cli::files(&desk.path("state")).is_empty() && !desk.path("state/sessions").exists(), "state is left");
             assert!(!desk.path("store").exists(), "the store was touched");
-            let predicted = match more.contains(&"--log") {
-                true => fs::read_to_string(desk.path("log.xml")).unwrap(),
-                false => dry.text().to_owned(),
-            };
+            let predicted =
+                if more.contains(&"--log") { fs::read_to_string(desk.path("log.xml")).unwrap() } else { dry.text().to_owned() };
             fs::write(desk.path(&format!("predicted{}", more.len())), predicted).unwrap();
         }
         desk.ingest(&drive.image, &job, &[]).ends(0);

@@ -63,7 +63,7 @@ impl Bench {
         let mut job = drives::json("plain-rich.img.job.json");
         let line = &mut job["properties"]["driveList"][0];
         line["manifestFile"] = json!(format!("\\manifests\\{}.xml", case["name"].as_str().unwrap()));
-        line["manifestHash"] = case[if number % 2 == 0 { "md5" } else { "sha256" }].clone();
+        line["manifestHash"] = case[if number.is_multiple_of(2) { "md5" } else { "sha256" }].clone();
         let job = Arc::new(Job::parse(&serde_json::to_vec(&job).unwrap()).unwrap());
         let bench =
             Self { case, store: Arc::new(MemoryStore::new()), state: tempfile::tempdir().unwrap(), job, wrong: String::new() };

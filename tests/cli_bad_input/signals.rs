@@ -13,7 +13,7 @@ use crate::drives::Drive;
 use crate::stores::desk;
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program under way, and what it says on stderr.
 struct Running {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 
 /// Longer than anything here takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running service. It ends with the test's process.
 pub(crate) struct BlobService {
