@@ -102,7 +102,7 @@ struct Line<'a> {
 }
 
 enum Begun<'a> {
-    Line(Line<'a>),
+    Line(Box<Line<'a>>),
     Done(Box<Receipt>),
 }
 
@@ -122,7 +122,7 @@ impl<'a> Line<'a> {
         {
             return Ok(Begun::Done(receipt));
         }
-        Ok(Begun::Line(Self { drive, services, store, lock, stamp: Stamp::now(), opened }))
+        Ok(Begun::Line(Box::new(Self { drive, services, store, lock, stamp: Stamp::now(), opened })))
     }
 
     async fn run(self, progress: &Progress) -> Result<Ending, Broken> {

@@ -64,7 +64,7 @@ impl Reader {
     pub(super) fn new(transfer: Arc<Transfer>, runtime: Handle) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let sides = SideFiles::new(transfer.files.clone(), Arc::clone(&transfer.catalogue));
-        let most_in_flight = transfer.host.uploads.available_permits().max(1) * ENTRIES_PER_SLOT;
+        let most_in_flight = transfer.host.most_uploads.max(1) * ENTRIES_PER_SLOT;
         let context = Context { transfer, counters: Arc::new(Counters::default()), events: sender };
         Self {
             context,
@@ -104,7 +104,7 @@ impl Reader {
 
     fn all(&mut self, plan: Plan) -> Result<(), TransferError> {
         for entry in plan {
-            self.begin(entry?)?;
+            self.begin(&entry?)?;
             self.check_stop()?;
         }
         self.window = None;
@@ -122,7 +122,7 @@ impl Reader {
     }
 
     /// One entry of the plan: waits for room and for its place in its chain, then ends it at once or sends its ranges.
-    fn begin(&mut self, entry: Entry) -> Result<(), TransferError> {
+    fn begin(&mut self, entry: &Entry) -> Result<(), TransferError> {
         while self.in_flight.len() >= self.most_in_flight {
             self.serve_event()?;
         }
@@ -133,23 +133,23 @@ impl Reader {
             self.serve_event()?;
         }
         let (transfer, reclaimed) = (&self.context.transfer, &mut self.reclaimed);
-        let place = match self.runtime.block_on(prepare::place(transfer, reclaimed, &entry, &name))? {
+        let place = match self.runtime.block_on(prepare::place(transfer, reclaimed, entry, &name))? {
             Ok(place) => place,
-            Err(outcome) => return self.context.record(&entry, &outcome),
+            Err(outcome) => return self.context.record(entry, &outcome),
         };
         if self.given_up() {
-            return self.unread(&entry, &prepare::unread(&entry, &place));
+            return self.unread(entry, &prepare::unread(entry, &place));
         }
-        let file = match self.open(&entry) {
+        let file = match self.open(entry) {
             Ok(file) => file,
             Err(failure) => {
-                let outcome = prepare::unopened(&self.context.transfer, &entry, &place, failure);
-                return self.context.record(&entry, &outcome);
+                let outcome = prepare::unopened(&self.context.transfer, entry, &place, failure);
+                return self.context.record(entry, &outcome);
             }
         };
         let work = prepare::work(&self.context.transfer, &mut self.sides, entry.clone(), (place, name), file.len());
         match self.runtime.block_on(work)? {
-            Err(outcome) => self.context.record(&entry, &outcome),
+            Err(outcome) => self.context.record(entry, &outcome),
             Ok(work) => {
                 self.in_flight.insert(number);
                 self.feed(work, file)
