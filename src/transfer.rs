@@ -51,6 +51,8 @@ pub struct Host {
     pub budget: Budget,
     /// Requests that may be under way.
     pub uploads: Arc<Semaphore>,
+    /// How many that is when none is.
+    pub most_uploads: usize,
     /// Ranges that may be hashed at the same time: the cores.
     pub hashing: Arc<Semaphore>,
 }

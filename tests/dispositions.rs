@@ -1,4 +1,5 @@
 //! What each disposition does with blobs that are there, blobs that appear meanwhile, and equal names, in every store.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected should stop there")]
 
 #[path = "support/azurite.rs"]
 mod azurite;

@@ -1,5 +1,6 @@
 //! A store that fails at its n-th call, for every n of a small drive, before or after the call had its effect, with every error: the run
 //! ends interrupted or held and completes when it is repeated, or the entry fails by name. Nothing with wrong content is ever visible.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected should stop there")]
 
 #[path = "support/bitlocker_writer.rs"]
 mod bitlocker_writer;
@@ -79,10 +80,10 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    async fn run(&self, at: u64, fault: Fault, name: &str, cause: Cause) {
+    async fn run(&self, at: u64, fault: Fault, (name, error): (&str, Cause)) {
         let case = format!("call {at}, {fault:?}, {name}");
         let memory = filled().await;
-        let failing = Arc::new(FailingStore::new(Arc::clone(&memory) as Arc<dyn Store>, at, fault, cause));
+        let failing = Arc::new(FailingStore::new(Arc::clone(&memory) as Arc<dyn Store>, at, fault, error));
         let lab = Lab::new();
         let ending = lab.ingest_opened(self.made, self.opened, failing).await;
         check(&visible(&memory).await, self.made, &case);
@@ -126,9 +127,11 @@ async fn every_call(fault: Fault) {
     assert_eq!((receipt.counts.failed, receipt.counts.skipped, receipt.counts.overwritten), (0, 1, 3));
     let undisturbed = visible(&memory).await;
     let case = Case { made: &made, opened: &opened, undisturbed: &undisturbed };
-    for at in 0..counting.calls() {
-        for (name, cause) in CAUSES {
-            case.run(at, fault, name, cause).await;
+    let calls = counting.calls();
+    assert!(calls > 20, "only {calls} calls");
+    for at in 0..calls {
+        for cause in CAUSES {
+            case.run(at, fault, cause).await;
         }
     }
 }
@@ -141,4 +144,23 @@ async fn a_call_that_fails_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_is_lost_loses_nothing() {
     every_call(Fault::After).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_panics_ends_the_run_instead_of_hanging_it() {
+    let made = make(&items());
+    let opened = made.open(made.reader());
+    for at in 0..24 {
+        let memory = filled().await;
+        let store =
+            Arc::new(FailingStore::new(Arc::clone(&memory) as Arc<dyn Store>, at, Fault::Before, || panic!("on purpose")));
+        let (made, opened) = (made.clone(), opened.clone());
+        let (found, case) = (memory, made.clone());
+        let run = tokio::spawn(async move { Lab::new().ingest_opened(&made, &opened, store).await });
+        match run.await {
+            Ok(Ending::Internal { .. } | Ending::Finished { .. }) | Err(_) => {}
+            Ok(other) => panic!("call {at}: {other:?}"),
+        }
+        check(&visible(&found).await, &case, &format!("panic at call {at}"));
+    }
 }

@@ -148,6 +148,7 @@ fn services(arguments: &Arguments, config: Arc<Config>, job: Arc<Job>, drives: u
     let host = Host {
         budget: Budget::new(config.transfer.byte_budget),
         uploads: Arc::new(Semaphore::new(uploads)),
+        most_uploads: uploads,
         hashing: Arc::new(Semaphore::new(cores)),
     };
     Ok(Services { config, job, access, state: Arc::new(state), host, drives: drives as u64, stop: Stop::default(), dry_run })

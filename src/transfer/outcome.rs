@@ -157,3 +157,31 @@ pub(super) fn skipped(entry: &Entry) -> EntryOutcome {
         exists_after: true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gathered(ends: impl IntoIterator<Item = (RangeStatus, Option<StoreError>)>) -> Gathered {
+        let mut gathered = Gathered::default();
+        ends.into_iter().for_each(|(status, refusal)| gathered.count(status, refusal));
+        gathered
+    }
+
+    #[test]
+    fn a_refusal_of_the_blob_is_a_conflict_only_if_all_ranges_are_good() {
+        let refused = |error| (RangeStatus::BlobRequestFailed, Some(error));
+        let good = || (RangeStatus::Completed, None);
+        assert!(gathered([good(), good()]).conflict().is_none());
+        assert!(matches!(gathered([good(), refused(StoreError::WrongKind)]).conflict(), Some(StoreError::WrongKind)));
+        assert!(gathered([(RangeStatus::Corrupted, None), refused(StoreError::WrongKind)]).conflict().is_none());
+        assert!(gathered([refused(StoreError::ChecksumRefused { attempts: 2 })]).conflict().is_none());
+    }
+
+    #[test]
+    fn a_refusal_of_the_blob_is_kept_before_one_of_a_range() {
+        let ends = [StoreError::ChecksumRefused { attempts: 2 }, StoreError::LeasePresent, StoreError::ForeignBlocks];
+        let mut gathered = gathered(ends.map(|error| (RangeStatus::BlobRequestFailed, Some(error))));
+        assert!(matches!(gathered.conflict(), Some(StoreError::LeasePresent)));
+    }
+}

@@ -64,7 +64,7 @@ impl Reader {
     pub(super) fn new(transfer: Arc<Transfer>, runtime: Handle) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let sides = SideFiles::new(transfer.files.clone(), Arc::clone(&transfer.catalogue));
-        let most_in_flight = transfer.host.uploads.available_permits().max(1) * ENTRIES_PER_SLOT;
+        let most_in_flight = transfer.host.most_uploads.max(1) * ENTRIES_PER_SLOT;
         let context = Context { transfer, counters: Arc::new(Counters::default()), events: sender };
         Self {
             context,

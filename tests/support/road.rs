@@ -88,8 +88,12 @@ fn content_of(path: &str) -> Vec<u8> {
     file_bytes(&plain_files(), path)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+/// Base16 in capitals.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02X}").unwrap();
+        text
+    })
 }
 
 /// The plain volume, read once.
@@ -204,8 +208,12 @@ impl Lab {
 
     pub(crate) fn with_budget(bytes: u64) -> Self {
         let machine = Machine { free_memory: 1 << 30, cores: 2 };
-        let host =
-            Host { budget: Budget::new(bytes), uploads: Arc::new(Semaphore::new(4)), hashing: Arc::new(Semaphore::new(2)) };
+        let host = Host {
+            budget: Budget::new(bytes),
+            uploads: Arc::new(Semaphore::new(4)),
+            most_uploads: 4,
+            hashing: Arc::new(Semaphore::new(2)),
+        };
         let config = Config::defaults(&machine);
         Self { state: tempfile::tempdir().unwrap(), config, host, drives: 1, stop: Stop::default() }
     }
