@@ -88,7 +88,7 @@ impl Case<'_> {
         let ending = lab.ingest_opened(self.made, self.opened, failing).await;
         check(&visible(&memory).await, self.made, &case);
         let named = match ending {
-            Ending::Finished { receipt, already: false } => {
+            Ending::Finished { receipt, already: false, .. } => {
                 let failed = receipt.exceptions.iter().filter(|e| e.outcome.as_str() == "failed");
                 failed.map(|e| e.blob_path.raw().to_owned()).collect()
             }

@@ -1,6 +1,6 @@
 //! The line of one drive: each step consumes what the one before it proved.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::names::{self, NameIndex, NameOptions, NamesError, Survey};
 use super::rename::LateNames;
 use super::unlock::{Opened, locate};
 use super::{Access, Admitted, Ending, Halt, Services, catalogue, plan};
-use crate::ledger::state::SessionLock;
+use crate::ledger::state::{Output, Session, SessionLock};
 use crate::ledger::{Records, Scratch};
 use crate::manifest::Catalogue;
 use crate::report::{DriveCode, Leaves, Progress, Receipt, Stamp};
@@ -69,7 +69,7 @@ pub async fn ingest_opened(drive: Admitted, opened: Opened, services: Services, 
 
 async fn line(drive: Admitted, opened: Option<Opened>, services: Services, progress: Progress) -> Ending {
     let ending = match Line::begin(&drive, opened, &services) {
-        Ok(Begun::Done(receipt)) => Ok(Ending::Finished { receipt, already: true }),
+        Ok(Begun::Done(receipt, kept)) => Ok(Ending::Finished { receipt, already: true, kept: Some(kept) }),
         Ok(Begun::Line(line)) => line.run(&progress).await,
         Err(broken) => Err(broken),
     };
@@ -103,7 +103,7 @@ struct Line<'a> {
 
 enum Begun<'a> {
     Line(Box<Line<'a>>),
-    Done(Box<Receipt>),
+    Done(Box<Receipt>, PathBuf),
 }
 
 impl<'a> Line<'a> {
@@ -120,7 +120,7 @@ impl<'a> Line<'a> {
         if services.dry_run.is_none()
             && let Some(receipt) = super::finish::earlier(&session)?
         {
-            return Ok(Begun::Done(receipt));
+            return Ok(Begun::Done(receipt, kept(&session)));
         }
         Ok(Begun::Line(Box::new(Self { drive, services, store, lock, stamp: Stamp::now(), opened })))
     }
@@ -129,7 +129,10 @@ impl<'a> Line<'a> {
         let mut facts = Facts::of(self.drive);
         let ended = self.steps(progress, &mut facts).await;
         match ended {
-            Ok(receipt) => Ok(Ending::Finished { receipt: Box::new(receipt), already: false }),
+            Ok(receipt) => {
+                let kept = self.services.dry_run.is_none().then(|| kept(self.lock.session()));
+                Ok(Ending::Finished { receipt: Box::new(receipt), already: false, kept })
+            }
             Err(Broken::Halted(halt)) => {
                 if halt.code.leaves() == Leaves::Refused {
                     self.closing(facts).refused(halt.code).await;
@@ -281,6 +284,13 @@ fn during(error: &TransferError, source: &StoreError) -> Broken {
         Interruption::RunAgain => Broken::interrupted(source),
         Interruption::Defect => Broken::internal(source),
     }
+}
+
+/// The folder of what a session leaves.
+fn kept(session: &Session) -> PathBuf {
+    let mut folder = session.output(Output::Receipt);
+    folder.pop();
+    folder
 }
 
 fn broken(error: &TransferError) -> Broken {

@@ -81,8 +81,12 @@ impl Bench {
     }
 
     fn services(&self, store: Arc<dyn Store>, dry_run: Option<DryRun>) -> Services {
-        let host =
-            Host { budget: Budget::new(64 << 20), uploads: Arc::new(Semaphore::new(4)), hashing: Arc::new(Semaphore::new(2)) };
+        let host = Host {
+            budget: Budget::new(64 << 20),
+            uploads: Arc::new(Semaphore::new(4)),
+            most_uploads: 4,
+            hashing: Arc::new(Semaphore::new(2)),
+        };
         Services {
             config: Arc::new(Config::defaults(&Machine { free_memory: 256 << 20, cores: 2 })),
             job: Arc::clone(&self.job),
@@ -117,7 +121,7 @@ impl Bench {
         let ending = self.ingest(image, Arc::clone(&self.store) as Arc<dyn Store>, None).await;
         let expected = self.case["expect"].as_str().unwrap().to_owned();
         match ending {
-            Ending::Finished { receipt, already: false } => {
+            Ending::Finished { receipt, already: false, .. } => {
                 self.compare("status", &receipt.status.as_str(), &&*expected);
                 let kept = self.state.path().join("sessions").join(&receipt.session.id).join("verbose.xml");
                 let text = fs::read_to_string(kept).unwrap();
