@@ -11,6 +11,7 @@ mod access;
 mod account;
 mod admit;
 mod catalogue;
+mod containers;
 mod ending;
 mod finish;
 mod limits;

@@ -11,7 +11,7 @@ use super::finish::{Closing, Facts};
 use super::names::{self, NameIndex, NameOptions, NamesError, Survey};
 use super::rename::LateNames;
 use super::unlock::{Opened, locate};
-use super::{Access, Admitted, Ending, Halt, Services, catalogue, plan};
+use super::{Access, Admitted, Ending, Halt, Services, catalogue, containers, plan};
 use crate::ledger::state::{Output, Session, SessionLock};
 use crate::ledger::{Records, Scratch};
 use crate::manifest::Catalogue;
@@ -77,7 +77,7 @@ async fn line(drive: Admitted, opened: Option<Opened>, services: Services, progr
     match ending {
         Ok(ending) => ending,
         Err(Broken::Halted(halt)) => {
-            tracing::warn!(code = halt.code.as_str(), detail = %halt.detail, "drive not taken");
+            tracing::warn!(code = halt.code.as_str(), detail = %halt.in_short(), "drive not taken");
             Ending::Halted(halt)
         }
         Err(Broken::Interrupted(cause)) => {
@@ -134,7 +134,8 @@ impl<'a> Line<'a> {
                 Ok(Ending::Finished { receipt: Box::new(receipt), already: false, kept })
             }
             Err(Broken::Halted(halt)) => {
-                if halt.code.leaves() == Leaves::Refused {
+                // the disk's own failure ends a drive, whether or not it got as far as its entries
+                if halt.code.leaves() != Leaves::Held {
                     self.closing(facts).refused(halt.code).await;
                 }
                 Err(Broken::Halted(halt))
@@ -216,11 +217,11 @@ impl<'a> Line<'a> {
     }
 
     async fn containers(&self, survey: &Survey) -> Result<(), Broken> {
-        let diagnostics = &self.services.job.diagnostics;
-        for container in survey.missing_containers().chain([diagnostics]) {
+        for container in survey.missing_containers() {
             self.store.create_container(container).await.map_err(|error| self.before_the_first_write(&error))?;
         }
-        Ok(())
+        let diagnostics = &self.services.job.diagnostics;
+        containers::ensure(&self.store, diagnostics).await.map_err(|error| self.before_the_first_write(&error))
     }
 
     /// Nothing has been written yet: a refused access holds the drive instead of interrupting it.
