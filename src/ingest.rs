@@ -21,6 +21,7 @@ mod rename;
 mod report;
 mod run;
 mod services;
+mod settling;
 mod unlock;
 
 pub use access::{Access, AccessError};
