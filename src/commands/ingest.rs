@@ -118,8 +118,9 @@ fn admit(arguments: &Arguments, job: &Arc<Job>) -> Result<Vec<Admitted>, Failure
     let (sources, given) = (&arguments.sources, &arguments.drive_ids);
     let opened = sources.iter().map(|path| look::open_source(path)).collect::<Result<Vec<_>, _>>()?;
     let serials = opened.iter().filter(|source| source.serial().is_some()).count();
-    let alone = sources.len() == 1 && given.is_empty();
-    if given.len() != sources.len() && !alone && serials < sources.len() {
+    // each source knows its own id, or there is but one to match
+    let none_needed = given.is_empty() && (sources.len() == 1 || serials == sources.len());
+    if given.len() != sources.len() && !none_needed {
         let list = look::list(job);
         let message = format!(
             "{} source(s) and {} --drive-id: give one for each; job {} has: {list}",

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::account::Account;
 use super::report::{Desk, ReportError, write_log};
 use super::run::{Broken, blocking};
-use super::{Admitted, DryRun, Halt, Opened, Services};
+use super::{Admitted, DryRun, Halt, Opened, Services, containers};
 use crate::foreign::Foreign;
 use crate::job::{JobDrive, LogLevel};
 use crate::ledger::state::{Output, Session, SessionKey, SessionLock};
@@ -170,8 +170,8 @@ impl Closing<'_> {
         log: &mut LogFacts,
     ) -> Result<(), ReportError> {
         let place = &self.services.job.diagnostics;
-        let created = self.store.create_container(place).await;
-        created.map_err(|source| ReportError::Upload { what: place.to_string(), source })?;
+        let there = containers::ensure(&self.store, place).await;
+        there.map_err(|source| ReportError::Upload { what: place.to_string(), source })?;
         if let Some((file, sha256)) = file {
             self.desk().log(&self.log_name(Detail::Error), &file, sha256, Detail::Error, log).await?;
         }
