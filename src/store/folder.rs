@@ -278,7 +278,7 @@ impl Store for FolderStore {
         let (target, condition) = (target.clone(), condition.clone());
         let mut version = Version::new(attributes, true);
         if end == PageEnd::Incomplete {
-            version.incomplete = Some(target.session.clone());
+            version.incomplete = Some(target.mark());
         }
         self.blocking(move |inner| {
             let work = inner.work(&target)?;

@@ -19,7 +19,7 @@ use super::piece::Piece;
 use super::tally::Counters;
 use super::{Finished, Plan, ReadFailure, SideFiles, Transfer, TransferError, open, prepare};
 use crate::ledger::{BlobStatus, EntryOutcome, RangeStatus};
-use crate::manifest::{BlobPath, Entry, EntryNumber, Range};
+use crate::manifest::{Entry, EntryNumber, Range};
 use crate::volume::fields::index;
 use crate::volume::ntfs::NtfsFile;
 
@@ -38,7 +38,6 @@ pub(super) struct Reader {
     most_in_flight: usize,
     window: Option<Window>,
     sides: SideFiles,
-    reclaimed: HashSet<BlobPath>,
     failures: Failures,
     fatal: Option<TransferError>,
 }
@@ -75,7 +74,6 @@ impl Reader {
             most_in_flight,
             window: None,
             sides,
-            reclaimed: HashSet::new(),
             failures: Failures::default(),
             fatal: None,
         }
@@ -132,8 +130,8 @@ impl Reader {
         while name.after.is_some_and(|before| self.in_flight.contains(&before)) {
             self.serve_event()?;
         }
-        let (transfer, reclaimed) = (&self.context.transfer, &mut self.reclaimed);
-        let place = match self.runtime.block_on(prepare::place(transfer, reclaimed, entry, &name))? {
+        let transfer = &self.context.transfer;
+        let place = match self.runtime.block_on(prepare::place(transfer, entry, &name))? {
             Ok(place) => place,
             Err(outcome) => return self.context.record(entry, &outcome),
         };
