@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{env, fs, panic};
 
+use dockside::job::Job;
+use dockside::manifest::{ManifestLimits, summarise};
+use dockside::volume::ntfs::fuzzing;
 use fuzz_bodies::BODIES;
 use mutator::{Mutator, dictionary};
 
@@ -110,12 +113,21 @@ fn the_volume_that_is_broken_is_sound_before() {
 }
 
 #[test]
-fn the_seeds_of_volumes_open_and_those_of_drives_have_partitions() {
+fn the_seeds_get_past_the_first_checks() {
     for (number, seed) in seeds("bitlocker").iter().enumerate() {
         assert!(fuzz_bodies::unlocks(seed), "seed {number}");
     }
     let found: Vec<usize> = seeds("partition").iter().map(|seed| fuzz_bodies::tables(seed)).collect();
     assert!(found.iter().all(|&found| found > 0), "{found:?}");
+    assert!(seeds("lznt1").iter().all(|seed| fuzzing::decompress(seed, &mut [0; 4096])));
+    assert!(
+        seeds("run_list")
+            .iter()
+            .all(|seed| fuzzing::run_list(&seed[16..], u64::from(seed[0]) | u64::from(seed[1]) << 8, 6144).is_some())
+    );
+    assert!(seeds("job").iter().all(|seed| Job::parse(seed).is_ok()));
+    let manifest = |seed: &Vec<u8>| summarise(seed.as_slice(), None, &ManifestLimits::default()).is_ok();
+    assert!(seeds("manifest").iter().filter(|seed| manifest(seed)).count() >= 5);
 }
 
 #[test]

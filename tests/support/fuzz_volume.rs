@@ -222,13 +222,18 @@ fn read(file: &mut NtfsFile, volume: u64) -> Option<()> {
         assert!(end.is_some_and(|end| end <= volume), "an extent beyond the volume");
     }
     assert!(file.is_resident() || next == file.len(), "extents end at {next} of {}", file.len());
-    let mut buffer = vec![0; 10_007];
+    let length = usize::try_from(file.len().min(MOST_READ)).unwrap();
+    let (mut whole, mut pieces) = (vec![0; length], vec![0xEE; length]);
+    let at_once = file.read_at(0, &mut whole);
     let mut at = 0;
-    while at < file.len().min(MOST_READ) {
-        let length = usize::try_from((file.len() - at).min(10_007)).unwrap();
-        file.read_at(at, &mut buffer[..length]).ok()?;
-        at += length as u64;
-    }
+    let piecewise = pieces.chunks_mut(10_007).try_for_each(|piece| {
+        at += piece.len() as u64;
+        file.read_at(at - piece.len() as u64, piece)
+    });
+    let fits = at_once.is_ok() == piecewise.is_ok() && (at_once.is_err() || whole == pieces);
+    assert!(fits, "what is read depends on the request: {at_once:?}, {piecewise:?}");
+    at_once.ok()?;
+    let mut buffer = [0; 13];
     let tail = file.len().saturating_sub(13);
     let length = usize::try_from(file.len() - tail).unwrap();
     let tail = file.read_at(tail, &mut buffer[..length]);
