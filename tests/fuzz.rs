@@ -108,8 +108,9 @@ fn inputs_that_broke_a_body_no_longer_do() {
 }
 
 #[test]
-fn the_volume_that_is_broken_is_sound_before() {
-    assert_eq!(fuzz_bodies::sound(), [4; 3]);
+fn the_volumes_that_are_broken_are_sound_before() {
+    let found = fuzz_bodies::sound();
+    assert!(found.iter().all(|[before, again]| *before > 20 && before == again), "{found:?}");
 }
 
 #[test]
