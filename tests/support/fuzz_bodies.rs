@@ -62,7 +62,7 @@ pub(crate) fn manifest(input: &[u8]) {
         }
         Err(error) => {
             let (shown, secret) = (format!("{error} {error:?}"), between(input, "<StorageAccountKey>", "<"));
-            let secret = secret.filter(|secret| secret.ends_with("==") && secret.bytes().filter(u8::is_ascii_digit).count() > 2);
+            let secret = secret.filter(|secret| secret.ends_with('=') && secret.bytes().filter(u8::is_ascii_digit).count() > 2);
             assert!(secret.is_none_or(|secret| !shown.contains(secret)), "an account key is shown: {shown}");
         }
     }
