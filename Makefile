@@ -27,6 +27,7 @@ lint:
 
 bench:
 	@sh scripts/install.sh build
+	cargo bench --bench manifest --bench decrypt
 	cargo build --release
 	@bash scripts/bench.sh
 

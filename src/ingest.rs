@@ -26,6 +26,6 @@ pub use access::{Access, AccessError};
 pub use admit::Admitted;
 pub use catalogue::summary as manifest_summary;
 pub use ending::{Ending, Halt};
-pub use run::ingest;
+pub use run::{ingest, ingest_opened};
 pub use services::{DryRun, Services};
 pub use unlock::{Located, Opened, Unlocked, locate};

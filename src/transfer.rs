@@ -17,6 +17,7 @@ mod budget;
 mod conflict;
 mod entry;
 mod open;
+mod outcome;
 mod page;
 mod piece;
 mod prepare;
@@ -50,6 +51,8 @@ pub struct Host {
     pub budget: Budget,
     /// Requests that may be under way.
     pub uploads: Arc<Semaphore>,
+    /// How many that is when none is.
+    pub most_uploads: usize,
     /// Ranges that may be hashed at the same time: the cores.
     pub hashing: Arc<Semaphore>,
 }
@@ -113,7 +116,8 @@ impl Transfer {
     pub async fn run(self, plan: Plan) -> Result<Finished, TransferError> {
         let runtime = tokio::runtime::Handle::current();
         let reader = reader::Reader::new(Arc::new(self), runtime);
-        match tokio::task::spawn_blocking(move || reader.run(plan)).await {
+        let span = tracing::Span::current();
+        match tokio::task::spawn_blocking(move || span.in_scope(|| reader.run(plan))).await {
             Ok(result) => result,
             Err(panicked) => Err(TransferError::Internal(panicked.to_string())),
         }

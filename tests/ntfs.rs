@@ -301,3 +301,44 @@ fn ntfscat_reads_the_same() {
         }
     }
 }
+
+/// Reads each path of standard input from the volume that is named, and prints SHA-256 and length.
+const DISSECT: &str = "
+import hashlib, sys
+from dissect.ntfs import NTFS
+volume = NTFS(open(sys.argv[1], 'rb'))
+for line in sys.stdin:
+    content = volume.mft.get(line.rstrip('\\n')).open().read()
+    print(hashlib.sha256(content).hexdigest(), len(content))
+";
+
+/// Asks dissect.ntfs for every file but those whose names differ from another only in case, of which it takes the first.
+#[test]
+fn dissect_reads_the_same() {
+    if !Command::new("python3").args(["-c", "import dissect.ntfs"]).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: dissect.ntfs (from PyPI, for python3) is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for name in VOLUMES {
+        let image = folder.path().join(name);
+        std::fs::write(&image, fixture::unpack(&format!("ntfs/{name}.img"))).unwrap();
+        let files: Vec<_> = listed(name).into_iter().collect();
+        let alone = |text: &str| files.iter().filter(|(other, _)| other.to_lowercase() == text.to_lowercase()).count() == 1;
+        let files: Vec<_> = files.iter().filter(|(text, _)| alone(text)).collect();
+        let paths: String = files.iter().map(|(text, _)| text.replace('\\', "/") + "\n").collect();
+        let list = folder.path().join("paths");
+        std::fs::write(&list, paths).unwrap();
+        let input = std::fs::File::open(&list).unwrap();
+        let output = Command::new("python3").args(["-c", DISSECT]).arg(&image).stdin(input).output().unwrap();
+        let theirs = String::from_utf8(output.stdout).unwrap();
+        let ntfs = volume(name);
+        for ((text, _), theirs) in files.iter().zip(theirs.lines()) {
+            let mut file = ntfs.file(&ntfs.lookup(&path(text)).unwrap()).unwrap();
+            let mut ours = vec![0; usize::try_from(file.len()).unwrap()];
+            file.read_at(0, &mut ours).unwrap();
+            assert_eq!(format!("{} {}", hex(&Sha256::digest(&ours)), ours.len()), theirs, "{name}: {text}");
+        }
+        assert_eq!(theirs.lines().count(), files.len(), "{name}");
+    }
+}

@@ -2,12 +2,15 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::exit::{Exit, Failure, chain};
-use super::look::{self, Key};
+use super::look::{self, Given, Key};
 use super::output::to_stdout;
+use crate::drive::Source;
+use crate::foreign::Shown;
 use crate::volume::fields::index;
 use crate::volume::{DrivePath, ReadAt};
 
@@ -43,25 +46,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let path = arguments.path.as_deref().map(parse_path).transpose()?;
     let source = look::open_source(&arguments.source)?;
-    let located = look::locate_in(&source)?;
-    match path {
-        None => {
-            let unlocked = look::unlock(located, &key)?;
-            copy(unlocked.volume.size(), |offset, buffer| unlocked.volume.read_at(offset, buffer).map_err(|e| chain(&e)))?;
-        }
-        Some(path) => {
-            let files = look::open(located, &key)?.files;
-            let unreadable = |why: String| Failure::with(Exit::SomeFailed, format!("{path}: {why}"));
-            let mut file = files.lookup(&path).and_then(|node| files.file(&node)).map_err(|e| unreadable(chain(&e)))?;
-            copy(file.len(), |offset, buffer| file.read_at(offset, buffer).map_err(|e| chain(&e)))?;
-        }
-    }
+    write(&source, path.as_ref(), &key).map_err(|failure| failure.about(source.name()))?;
     Ok(Exit::Complete)
+}
+
+fn write(source: &Arc<Source>, path: Option<&DrivePath>, key: &Given) -> Result<(), Failure> {
+    let located = look::locate_in(source)?;
+    let Some(path) = path else {
+        let unlocked = look::unlock(located, key)?;
+        return copy(unlocked.volume.size(), |offset, buffer| unlocked.volume.read_at(offset, buffer).map_err(|e| chain(&e)));
+    };
+    let files = look::open(located, key)?.files;
+    let unreadable = |why: String| Failure::with(Exit::SomeFailed, format!("{path}: {why}"));
+    let mut file = files.lookup(path).and_then(|node| files.file(&node)).map_err(|e| unreadable(chain(&e)))?;
+    copy(file.len(), |offset, buffer| file.read_at(offset, buffer).map_err(|e| format!("{path}: {}", chain(&e))))
 }
 
 pub(super) fn parse_path(text: &str) -> Result<DrivePath, Failure> {
     // people type forward slashes; no name on NTFS holds one
-    text.replace('/', "\\").parse().map_err(|error| Failure::usage_of(&error))
+    text.replace('/', "\\").parse().map_err(|error| Failure::usage_of(&error).about(Shown(text)))
 }
 
 fn copy(size: u64, mut read: impl FnMut(u64, &mut [u8]) -> Result<(), String>) -> Result<(), Failure> {

@@ -83,6 +83,15 @@ impl Failure {
         self
     }
 
+    /// With the name of the thing that it is about in front.
+    #[must_use]
+    pub(crate) fn about(mut self, name: impl fmt::Display) -> Self {
+        if let Some(first) = self.lines.first_mut() {
+            first.insert_str(0, &format!("{name}: "));
+        }
+        self
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }

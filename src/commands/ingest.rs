@@ -1,6 +1,6 @@
 //! `dockside ingest`: drives or images to blobs, now.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -11,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::{logging, look, signals};
 use crate::config::{Config, state_dir};
 use crate::drive::{DriveId, Source};
+use crate::foreign::Shown;
 use crate::ingest::{Access, Admitted, DryRun, Ending, Services, ingest};
 use crate::job::Job;
 use crate::ledger::state::StateDir;
@@ -98,6 +99,13 @@ fn check(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.json && arguments.dry_run && arguments.log.is_none() {
         return Err(Failure::usage("with --json the predicted log needs a place: --log FILE"));
     }
+    if let Some(log) = &arguments.log {
+        // found now, not after hours of reading
+        let folder = log.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if log.is_dir() || !folder.is_dir() {
+            return Err(Failure::usage(format!("--log {}: give a file in a folder that exists", Shown(&log.to_string_lossy()))));
+        }
+    }
     Ok(())
 }
 
@@ -140,6 +148,7 @@ fn services(arguments: &Arguments, config: Arc<Config>, job: Arc<Job>, drives: u
     let host = Host {
         budget: Budget::new(config.transfer.byte_budget),
         uploads: Arc::new(Semaphore::new(uploads)),
+        most_uploads: uploads,
         hashing: Arc::new(Semaphore::new(cores)),
     };
     Ok(Services { config, job, access, state: Arc::new(state), host, drives: drives as u64, stop: Stop::default(), dry_run })

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         text::write(out, &shown)
     })?;
-    looked.map(|()| Exit::Complete)
+    looked.map(|()| Exit::Complete).map_err(|failure| failure.about(source.name()))
 }
 
 /// Adds what can be seen, as far as it goes; the failure says why it goes no further.

@@ -37,13 +37,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Some(key) = arguments.key.password()? else {
         return Err(Failure::usage("a recovery password is needed: --key-file FILE or --job FILE"));
     };
-    let path = arguments.path.as_deref().filter(|path| !matches!(*path, "" | "/" | "\\"));
+    // a slash behind a folder's name is how shells complete it
+    let path = arguments.path.as_deref().map(|path| path.trim_end_matches(['/', '\\'])).filter(|path| !path.is_empty());
     let path = path.map(parse_path).transpose()?;
     let source = look::open_source(&arguments.source)?;
-    let files = look::open(look::locate_in(&source)?, &key)?.files;
+    let opened = look::locate_in(&source).and_then(|located| look::open(located, &key));
+    let files = opened.map_err(|failure| failure.about(source.name()))?.files;
     let node = match &path {
         None => files.root(),
-        Some(path) => files.lookup(path).map_err(|e| Failure::with(Exit::SomeFailed, format!("{path}: {}", chain(&e))))?,
+        Some(path) => files
+            .lookup(path)
+            .map_err(|error| Failure::with(Exit::SomeFailed, format!("{path}: {}", chain(&error))).about(source.name()))?,
     };
     let mut unreadable = 0_u64;
     to_stdout(|out| {

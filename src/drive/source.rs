@@ -11,20 +11,28 @@ mod tests;
 use super::DriveId;
 use crate::foreign::Foreign;
 use crate::volume::{ReadAt, ReadError};
+use std::fmt;
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 use sysfs::Facts;
 
 /// A drive or an image of one. Reading it from several threads at once is fine: no position is shared.
-#[derive(Debug)]
 pub struct Source {
-    file: File,
+    medium: Medium,
     size: u64,
     name: Foreign,
     is_device: bool,
     facts: Facts,
+}
+
+/// Where the bytes are.
+enum Medium {
+    File(File),
+    /// Something else that can be read: in tests, memory or a drive that fails.
+    Reader(Arc<dyn ReadAt>),
 }
 
 /// Why a path could not be opened as a drive.
@@ -90,7 +98,13 @@ impl Source {
         check_kind(path, metadata.file_type())?;
         if metadata.is_file() {
             let name = path.file_name().map_or_else(|| shown(path), |name| shown(Path::new(name)));
-            return Ok(Self { file, size: metadata.len(), name, is_device: false, facts: Facts::default() });
+            return Ok(Self {
+                medium: Medium::File(file),
+                size: metadata.len(),
+                name,
+                is_device: false,
+                facts: Facts::default(),
+            });
         }
         let facts = Facts::of(Path::new("/sys"), metadata.rdev());
         let size = match facts.size {
@@ -98,7 +112,14 @@ impl Source {
             None => (&file).seek(SeekFrom::End(0)).map_err(failed)?,
         };
         let name = facts.name.clone().unwrap_or_else(|| shown(path));
-        Ok(Self { file, size, name, is_device: true, facts })
+        Ok(Self { medium: Medium::File(file), size, name, is_device: true, facts })
+    }
+
+    /// Anything that can be read, as if it were an image of that name.
+    #[doc(hidden)]
+    pub fn over(reader: Arc<dyn ReadAt>, name: &str) -> Self {
+        let (size, name) = (reader.size(), Foreign::new(name));
+        Self { medium: Medium::Reader(reader), size, name, is_device: false, facts: Facts::default() }
     }
 
     /// Size in bytes when it was opened.
@@ -145,7 +166,18 @@ impl ReadAt for Source {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
         ReadError::check(offset, buffer.len(), self.size)?;
         let length = buffer.len() as u64;
-        twice(|| self.file.read_exact_at(buffer, offset)).map_err(|source| ReadError::Io { offset, length, source })
+        match &self.medium {
+            Medium::Reader(reader) => reader.read_at(offset, buffer),
+            Medium::File(file) => {
+                twice(|| file.read_exact_at(buffer, offset)).map_err(|source| ReadError::Io { offset, length, source })
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({}, {} bytes)", self.name, self.size)
     }
 }
 

@@ -41,7 +41,9 @@ fn open(files: &Ntfs, line: &JobDrive) -> Result<NtfsFile, Halt> {
             DrivePathError::TooLong { .. } => DriveCode::ManifestNameTooLong,
             _ => DriveCode::ManifestNameInvalid,
         };
-        Halt::of(code, &error)
+        let mut halt = Halt::of(code, &error);
+        halt.detail = format!("{}: {}", line.manifest_file, halt.detail);
+        halt
     })?;
     files.lookup(&path).and_then(|node| files.file(&node)).map_err(|error| {
         let code = match error.class() {

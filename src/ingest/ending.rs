@@ -1,5 +1,7 @@
 //! How a drive's run can end.
 
+use std::path::PathBuf;
+
 use crate::report::{DriveCode, Receipt};
 
 /// A drive leaves the line: the code says who must act, the detail what was found.
@@ -39,6 +41,8 @@ pub enum Ending {
         receipt: Box<Receipt>,
         /// Whether that was an earlier run, and this one did nothing.
         already: bool,
+        /// The folder that keeps its logs and receipt; `None` for a dry run.
+        kept: Option<PathBuf>,
     },
     /// The drive was held or refused.
     Halted(Halt),

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::account::Account;
 use super::report::{Desk, ReportError, write_log};
 use super::run::{Broken, blocking};
-use super::{Admitted, DryRun, Opened, Services};
+use super::{Admitted, DryRun, Halt, Opened, Services};
 use crate::foreign::Foreign;
 use crate::job::{JobDrive, LogLevel};
 use crate::ledger::state::{Output, Session, SessionKey, SessionLock};
@@ -135,7 +135,8 @@ impl Closing<'_> {
     /// A drive that was refused gets an error log with its status and a receipt, delivered if the store answers.
     pub(super) async fn refused(self, code: DriveCode) {
         if let Err(error) = self.try_refused(code).await {
-            tracing::warn!(drive = %self.drive.id, %error, "the refusal could not be reported to the store");
+            let cause = Halt::of(code, &error).detail;
+            tracing::warn!(cause, "the refusal could not be reported");
         }
     }
 
@@ -143,16 +144,34 @@ impl Closing<'_> {
         if self.services.dry_run.is_some() {
             return Ok(());
         }
-        let mut log = LogFacts::default();
+        let mut file = None;
         if code.in_log() {
             let (pending, sha256) = write_log(self.lock.begin(Output::ErrorLog)?, None, &self.drive.id, Detail::Error, code)?;
-            let file = pending.commit()?;
-            let place = &self.services.job.diagnostics;
-            let created = self.store.create_container(place).await;
-            created.map_err(|source| ReportError::Upload { what: place.to_string(), source })?;
-            self.desk().log(&self.log_name(Detail::Error), &file, sha256, Detail::Error, &mut log).await?;
+            file = Some((pending.commit()?, sha256));
         }
-        self.deliver(&self.compose(code, log, Tally::default(), None)).await
+        let mut log = LogFacts::default();
+        let reported = self.report_refusal(code, file, &mut log).await;
+        if reported.is_err() {
+            // what the store does not take is kept here all the same
+            let text = self.compose(code, log, Tally::default(), None).to_json().map_err(ReportError::Json)?;
+            self.lock.write(Output::Receipt, text.as_bytes())?;
+        }
+        reported
+    }
+
+    async fn report_refusal(
+        &self,
+        code: DriveCode,
+        file: Option<(PathBuf, String)>,
+        log: &mut LogFacts,
+    ) -> Result<(), ReportError> {
+        let place = &self.services.job.diagnostics;
+        let created = self.store.create_container(place).await;
+        created.map_err(|source| ReportError::Upload { what: place.to_string(), source })?;
+        if let Some((file, sha256)) = file {
+            self.desk().log(&self.log_name(Detail::Error), &file, sha256, Detail::Error, log).await?;
+        }
+        self.deliver(&self.compose(code, log.clone(), Tally::default(), None)).await
     }
 
     /// Composes one log; a thread of its own does it, for it reads the whole catalogue.

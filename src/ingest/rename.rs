@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::names::{NameIndex, NamesError};
+use super::names::{NameIndex, NamesError, ScratchError};
 use crate::foreign::Foreign;
-use crate::ledger::{NameDecision, NameFate, Records};
+use crate::ledger::{LedgerError, NameDecision, NameFate, Records};
 use crate::manifest::{BlobPath, Entry};
 use crate::store::Store;
 use crate::transfer::{Names, TransferError};
@@ -35,6 +35,9 @@ fn transfer_error(error: NamesError) -> TransferError {
     match error {
         NamesError::Store { source, .. } => TransferError::Store(source),
         NamesError::Records(error) => TransferError::Records(error),
+        NamesError::Scratch(ScratchError { action, path, source }) => {
+            TransferError::Records(LedgerError { action, path: path.display().to_string(), source })
+        }
         other => TransferError::Internal(other.to_string()),
     }
 }

@@ -1,8 +1,10 @@
 //! The line of one drive: each step consumes what the one before it proved.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use tracing::Instrument as _;
 
 use super::account::Account;
 use super::finish::{Closing, Facts};
@@ -10,7 +12,7 @@ use super::names::{self, NameIndex, NameOptions, NamesError, Survey};
 use super::rename::LateNames;
 use super::unlock::{Opened, locate};
 use super::{Access, Admitted, Ending, Halt, Services, catalogue, plan};
-use crate::ledger::state::SessionLock;
+use crate::ledger::state::{Output, Session, SessionLock};
 use crate::ledger::{Records, Scratch};
 use crate::manifest::Catalogue;
 use crate::report::{DriveCode, Leaves, Progress, Receipt, Stamp};
@@ -54,8 +56,20 @@ impl Broken {
 
 /// Ingests one admitted drive, from its first sector to its receipt.
 pub async fn ingest(drive: Admitted, services: Services, progress: Progress) -> Ending {
-    let ending = match Line::begin(&drive, &services) {
-        Ok(Begun::Done(receipt)) => Ok(Ending::Finished { receipt, already: true }),
+    let span = tracing::info_span!("drive", drive = %drive.id, job = services.job.name.as_str());
+    line(drive, None, services, progress).instrument(span).await
+}
+
+/// The same for a drive that is open already: key stretching costs a fraction of a CPU-second, and once is enough.
+#[doc(hidden)]
+pub async fn ingest_opened(drive: Admitted, opened: Opened, services: Services, progress: Progress) -> Ending {
+    let span = tracing::info_span!("drive", drive = %drive.id, job = services.job.name.as_str());
+    line(drive, Some(opened), services, progress).instrument(span).await
+}
+
+async fn line(drive: Admitted, opened: Option<Opened>, services: Services, progress: Progress) -> Ending {
+    let ending = match Line::begin(&drive, opened, &services) {
+        Ok(Begun::Done(receipt, kept)) => Ok(Ending::Finished { receipt, already: true, kept: Some(kept) }),
         Ok(Begun::Line(line)) => line.run(&progress).await,
         Err(broken) => Err(broken),
     };
@@ -63,11 +77,17 @@ pub async fn ingest(drive: Admitted, services: Services, progress: Progress) -> 
     match ending {
         Ok(ending) => ending,
         Err(Broken::Halted(halt)) => {
-            tracing::warn!(drive = %drive.id, job = services.job.name.as_str(), code = halt.code.as_str(), detail = %halt.detail, "drive not taken");
+            tracing::warn!(code = halt.code.as_str(), detail = %halt.detail, "drive not taken");
             Ending::Halted(halt)
         }
-        Err(Broken::Interrupted(cause)) => Ending::Interrupted { cause },
-        Err(Broken::Internal(cause)) => Ending::Internal { cause },
+        Err(Broken::Interrupted(cause)) => {
+            tracing::warn!(%cause, "drive interrupted");
+            Ending::Interrupted { cause }
+        }
+        Err(Broken::Internal(cause)) => {
+            tracing::error!(code = DriveCode::InternalError.as_str(), %cause, "drive broken off");
+            Ending::Internal { cause }
+        }
     }
 }
 
@@ -78,16 +98,17 @@ struct Line<'a> {
     store: Arc<dyn Store>,
     lock: SessionLock,
     stamp: Stamp,
+    opened: Option<Opened>,
 }
 
 enum Begun<'a> {
-    Line(Line<'a>),
-    Done(Box<Receipt>),
+    Line(Box<Line<'a>>),
+    Done(Box<Receipt>, PathBuf),
 }
 
 impl<'a> Line<'a> {
     /// The way to the store is open, and nobody else runs this session; one that ran to its end is not run again.
-    fn begin(drive: &'a Admitted, services: &'a Services) -> Result<Begun<'a>, Broken> {
+    fn begin(drive: &'a Admitted, opened: Option<Opened>, services: &'a Services) -> Result<Begun<'a>, Broken> {
         let line = drive.line()?;
         let store = match &services.access {
             Access::Open(store) => Arc::clone(store),
@@ -99,16 +120,19 @@ impl<'a> Line<'a> {
         if services.dry_run.is_none()
             && let Some(receipt) = super::finish::earlier(&session)?
         {
-            return Ok(Begun::Done(receipt));
+            return Ok(Begun::Done(receipt, kept(&session)));
         }
-        Ok(Begun::Line(Self { drive, services, store, lock, stamp: Stamp::now() }))
+        Ok(Begun::Line(Box::new(Self { drive, services, store, lock, stamp: Stamp::now(), opened })))
     }
 
     async fn run(self, progress: &Progress) -> Result<Ending, Broken> {
         let mut facts = Facts::of(self.drive);
         let ended = self.steps(progress, &mut facts).await;
         match ended {
-            Ok(receipt) => Ok(Ending::Finished { receipt: Box::new(receipt), already: false }),
+            Ok(receipt) => {
+                let kept = self.services.dry_run.is_none().then(|| kept(self.lock.session()));
+                Ok(Ending::Finished { receipt: Box::new(receipt), already: false, kept })
+            }
             Err(Broken::Halted(halt)) => {
                 if halt.code.leaves() == Leaves::Refused {
                     self.closing(facts).refused(halt.code).await;
@@ -152,6 +176,9 @@ impl<'a> Line<'a> {
     }
 
     async fn open(&self) -> Result<Opened, Broken> {
+        if let Some(opened) = &self.opened {
+            return Ok(opened.clone());
+        }
         let (drive, limits) = (self.drive.clone(), self.services.config.limits.clone());
         let opened = blocking(move || {
             let line = drive.line()?;
@@ -199,12 +226,24 @@ impl<'a> Line<'a> {
     /// Nothing has been written yet: a refused access holds the drive instead of interrupting it.
     fn before_the_first_write(&self, error: &StoreError) -> Broken {
         let code = match error {
-            StoreError::ContainerMissing { .. } | StoreError::Rejected { .. } => DriveCode::ContainerMissing,
+            StoreError::ContainerMissing { .. } | StoreError::Rejected { .. } | StoreError::NameConflict { .. } => {
+                DriveCode::ContainerMissing
+            }
             StoreError::Forbidden { .. } => DriveCode::BlobRequestForbidden,
             other if other.class() == ErrorClass::Internal => return Broken::internal(other),
-            other => return Broken::interrupted(other),
+            other => return self.at_the_store(Broken::interrupted(other)),
         };
-        Halt { detail: format!("{}: {}", self.store.url(), Halt::of(code, error).detail), code }.into()
+        self.at_the_store(Halt::of(code, error).into())
+    }
+
+    /// What broke the line, with the store's place in front.
+    fn at_the_store(&self, broken: Broken) -> Broken {
+        let here = |text: String| format!("{}: {text}", self.store.url());
+        match broken {
+            Broken::Halted(halt) => Broken::Halted(Halt { detail: here(halt.detail), ..halt }),
+            Broken::Interrupted(cause) => Broken::Interrupted(here(cause)),
+            Broken::Internal(cause) => Broken::Internal(cause),
+        }
     }
 
     async fn transfer(
@@ -232,8 +271,26 @@ impl<'a> Line<'a> {
             stop: services.stop.clone(),
             meter: Arc::new(Shown(progress.clone())),
         };
-        transfer.run(plan::in_manifest_order(&account.catalogue)).await.map_err(|error| broken(&error))
+        transfer.run(plan::in_manifest_order(&account.catalogue)).await.map_err(|error| match &error {
+            TransferError::Store(source) => self.at_the_store(during(&error, source)),
+            _ => broken(&error),
+        })
     }
+}
+
+/// The store ended the run: its answer says why, without a sentence around it.
+fn during(error: &TransferError, source: &StoreError) -> Broken {
+    match error.interruption() {
+        Interruption::RunAgain => Broken::interrupted(source),
+        Interruption::Defect => Broken::internal(source),
+    }
+}
+
+/// The folder of what a session leaves.
+fn kept(session: &Session) -> PathBuf {
+    let mut folder = session.output(Output::Receipt);
+    folder.pop();
+    folder
 }
 
 fn broken(error: &TransferError) -> Broken {
@@ -245,7 +302,8 @@ fn broken(error: &TransferError) -> Broken {
 
 /// Work that blocks, on a thread of its own.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Broken> {
-    tokio::task::spawn_blocking(work).await.map_err(|panicked| Broken::internal(&panicked))
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(|panicked| Broken::internal(&panicked))
 }
 
 /// The transfer's meter shown to a person.

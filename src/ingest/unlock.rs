@@ -7,10 +7,11 @@ use crate::report::DriveCode;
 use crate::secret::RecoveryPassword;
 use crate::volume::bitlocker::{BitLockerError, Decrypted, Sealed};
 use crate::volume::ntfs::{Ntfs, NtfsError, NtfsLimits};
-use crate::volume::partition::{self, Partition, Table};
-use crate::volume::{ReadAt, Window};
+use crate::volume::partition::{self, Partition, PartitionError, Table};
+use crate::volume::{ReadAt, ReadError, Window};
 
 /// A drive whose data volume is found and locked by BitLocker.
+#[derive(Clone)]
 pub struct Located {
     /// The partition table.
     pub table: Table,
@@ -29,6 +30,7 @@ pub struct Unlocked {
 }
 
 /// A drive whose files can be read.
+#[derive(Clone)]
 pub struct Opened {
     /// As located.
     pub located: Located,
@@ -39,7 +41,10 @@ pub struct Opened {
 /// Finds the first data volume and its BitLocker metadata.
 pub fn locate(device: Arc<dyn ReadAt>, sector_size: Option<u32>) -> Result<Located, Halt> {
     let not_found = |error: &dyn std::error::Error| Halt::of(DriveCode::BitLockerVolumeNotFound, error);
-    let table = partition::read(&device, sector_size).map_err(|e| not_found(&e))?;
+    let table = partition::read(&device, sector_size).map_err(|error| match &error {
+        PartitionError::Read(ReadError::Io { .. }) => Halt::of(DriveCode::DiskOperationFailed, &error),
+        _ => not_found(&error),
+    })?;
     let partition = table.first_data().cloned();
     let Some(partition) = partition else {
         return Err(Halt::new(DriveCode::BitLockerVolumeNotFound, "no data volume was found"));

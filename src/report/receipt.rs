@@ -307,9 +307,12 @@ impl Receipt {
         Self { counts, bytes, exceptions, exceptions_truncated, ..self }
     }
 
-    /// The exit code of the run that this receipt is of.
+    /// The exit code of the run that this receipt is of. A drive that was given up has all its entries accounted for, some as failed.
     pub fn exit_code(&self) -> u8 {
-        self.status.exit_code()
+        match self.status {
+            DriveCode::DiskOperationFailed if self.counts.total() > 0 => DriveCode::CompletedWithErrors.exit_code(),
+            other => other.exit_code(),
+        }
     }
 
     /// The document as it is stored: indented, ending with a line feed.

@@ -96,9 +96,7 @@ impl AzureStore {
     /// The blob's headers, if it is the page blob that this session is writing.
     async fn own_pages(&self, target: &Target) -> Result<(BlobHead, Answer), StoreError> {
         let found = self.client.head(&target.path).await?;
-        found
-            .filter(|(head, answer)| head.incomplete && mark_of(answer) == Some(&target.session))
-            .ok_or(StoreError::ConditionFailed)
+        found.filter(|(head, _)| head.incomplete.as_ref() == Some(&target.session)).ok_or(StoreError::ConditionFailed)
     }
 
     /// Removes the mark by writing the metadata without it.

@@ -128,8 +128,8 @@ impl Inner {
         let Some(meta) = place.blob()? else { return Ok(None) };
         let version = attributes::of_blob(&place.dir, &place.file, &meta)?.unwrap_or_default();
         let kind = if version.is_page() { StoredKind::Page } else { StoredKind::Block };
-        let incomplete = version.incomplete.is_some();
-        Ok(Some(BlobHead { etag: meta.etag(), kind, length: meta.length(), md5: version.md5(), incomplete }))
+        let md5 = version.md5();
+        Ok(Some(BlobHead { etag: meta.etag(), kind, length: meta.length(), md5, incomplete: version.incomplete }))
     }
 
     fn delete(&self, path: &BlobPath, seen: &ETag) -> Result<(), StoreError> {

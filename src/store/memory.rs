@@ -188,7 +188,7 @@ impl Store for MemoryStore {
             kind: blob.kind,
             length: blob.content.length(),
             md5: blob.md5,
-            incomplete: blob.incomplete.is_some(),
+            incomplete: blob.incomplete.clone(),
         }))
     }
 

@@ -58,8 +58,8 @@ pub struct BlobHead {
     pub length: u64,
     /// Its MD5 property.
     pub md5: Option<[u8; 16]>,
-    /// Whether it carries the mark `dockside_incomplete`.
-    pub incomplete: bool,
+    /// The session whose mark `dockside_incomplete` it carries.
+    pub incomplete: Option<String>,
 }
 
 /// One blob of a listing.

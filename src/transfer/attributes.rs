@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::open;
 use crate::ledger::PartStatus;
@@ -23,6 +24,24 @@ pub struct SideFiles {
     catalogue: Arc<Catalogue>,
     metadata: HashMap<SideFileNumber, Result<Vec<(String, String)>, PartStatus>>,
     properties: HashMap<SideFileNumber, Result<Attributes, PartStatus>>,
+    trouble: Trouble,
+}
+
+/// What failing reads have cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Trouble {
+    /// How many failed.
+    pub(super) count: u64,
+    /// Time spent in them.
+    pub(super) time: Duration,
+}
+
+impl Trouble {
+    /// One more, begun at that time.
+    pub(super) fn add(&mut self, began: Instant) {
+        self.count += 1;
+        self.time += began.elapsed();
+    }
 }
 
 /// What an entry's blob carries, and how getting it ended.
@@ -35,7 +54,12 @@ pub(super) struct Carried {
 impl SideFiles {
     /// The side files that a catalogue refers to.
     pub fn new(files: Ntfs, catalogue: Arc<Catalogue>) -> Self {
-        Self { files, catalogue, metadata: HashMap::new(), properties: HashMap::new() }
+        Self { files, catalogue, metadata: HashMap::new(), properties: HashMap::new(), trouble: Trouble::default() }
+    }
+
+    /// What side files that cannot be read have cost.
+    pub(super) fn trouble(&self) -> Trouble {
+        self.trouble
     }
 
     /// What this entry's blob carries. A side file that fails leaves its part out; the content is stored all the same.
@@ -71,17 +95,24 @@ impl SideFiles {
     }
 
     /// The bytes of a side file that match their hash.
-    fn read(&self, number: SideFileNumber) -> Result<Result<Vec<u8>, PartStatus>, CatalogueError> {
+    fn read(&mut self, number: SideFileNumber) -> Result<Result<Vec<u8>, PartStatus>, CatalogueError> {
         let side = self.catalogue.side_file(number)?;
+        let began = Instant::now();
         let mut file = match open::open(&self.files, &side.path) {
             Ok(file) => file,
-            Err(failure) => return Ok(Err(failure.status.into())),
+            Err(failure) => {
+                if failure.disk {
+                    self.trouble.add(began);
+                }
+                return Ok(Err(failure.status.into()));
+            }
         };
         if file.len() > SIDE_FILE_BYTES {
             return Ok(Err(PartStatus::XmlReadFailed));
         }
         let mut bytes = vec![0; index(file.len())];
         if file.read_at(0, &mut bytes).is_err() {
+            self.trouble.add(began);
             return Ok(Err(PartStatus::IOFailed));
         }
         Ok(if Digest::of(&bytes) == side.digest { Ok(bytes) } else { Err(PartStatus::Corrupted) })

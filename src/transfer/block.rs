@@ -7,9 +7,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::TransferError;
 use super::conflict;
-use super::entry::{Context, End, Feed, Gathered, Work};
+use super::entry::{Context, End, Feed, Work};
+use super::outcome::Gathered;
 use super::piece::{Checked, Piece};
-use crate::ledger::{EntryOutcome, RangeStatus};
+use crate::ledger::{DispositionStatus, RangeStatus};
 use crate::manifest::{Digest, Range};
 use crate::store::{ErrorClass, StoreError, Stored};
 
@@ -30,7 +31,7 @@ pub(super) async fn store(context: &Context, mut work: Work, mut feed: Unbounded
 
 /// One request stores the blob and sets its MD5 property to the range's; properties with another MD5 need a block and a list.
 fn in_one_request(work: &Work) -> bool {
-    work.entry.range_count <= 1 && work.attributes.content_md5.is_none()
+    work.entry.range_count <= 1 && !work.by_list && work.attributes.content_md5.is_none()
 }
 
 async fn empty(context: &Context, work: Work) -> Result<End, TransferError> {
@@ -38,10 +39,11 @@ async fn empty(context: &Context, work: Work) -> Result<End, TransferError> {
     ended(context, work, answer, Gathered { whole: true, ..Gathered::default() }).await
 }
 
-async fn single(context: &Context, work: Work, piece: Piece) -> Result<End, TransferError> {
+async fn single(context: &Context, mut work: Work, piece: Piece) -> Result<End, TransferError> {
     let number = piece.number;
     let mut gathered = Gathered { whole: true, ..Gathered::default() };
-    let Checked { range, body, .. } = match piece.check(&context.transfer, true).await {
+    // its share of the budget is held until the store has answered
+    let checked = match piece.check(&context.transfer, !work.counted).await {
         Ok(checked) => checked,
         Err(status) => {
             context.transfer.records.set_range(number, status)?;
@@ -49,10 +51,18 @@ async fn single(context: &Context, work: Work, piece: Piece) -> Result<End, Tran
             return Ok(End::Outcome(work.not_committed(&gathered)));
         }
     };
-    context.counters.matched(range.bytes.length());
+    if !work.counted {
+        context.counters.matched(checked.range.bytes.length());
+        work.counted = true;
+    }
     context.transfer.records.set_range(number, RangeStatus::Completed)?;
-    let answer = put(context, &work, body, &range.digest).await?;
-    ended(context, work, answer, gathered).await
+    let answer = put(context, &work, checked.body.clone(), &checked.range.digest).await?;
+    let end = ended(context, work, answer, gathered).await?;
+    if matches!(&end, End::Outcome(outcome) if outcome.disposition == DispositionStatus::Cancelled) {
+        // there was but one request, and nothing of it is staged
+        context.transfer.records.set_range(number, RangeStatus::BlobRequestFailed)?;
+    }
+    Ok(end)
 }
 
 async fn put(context: &Context, work: &Work, body: Bytes, digest: &Digest) -> Result<Result<Stored, StoreError>, TransferError> {
@@ -61,11 +71,11 @@ async fn put(context: &Context, work: &Work, body: Bytes, digest: &Digest) -> Re
     Ok(context.transfer.store.put(&target, body, digest, &work.attributes, &work.condition).await)
 }
 
-async fn staged(context: &Context, work: Work, feed: UnboundedReceiver<Feed>) -> Result<End, TransferError> {
+async fn staged(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>) -> Result<End, TransferError> {
     let target = Arc::new(work.target(&context.transfer.session));
     let (inner, to) = (context.clone(), Arc::clone(&target));
     let gathered = context
-        .gather(feed, true, move |checked: Checked| {
+        .gather(feed, !work.counted, move |checked: Checked| {
             let (context, target) = (inner.clone(), Arc::clone(&to));
             async move {
                 let _slot = context.slot().await.map_err(|_| StoreError::WriteRefused)?;
@@ -73,7 +83,7 @@ async fn staged(context: &Context, work: Work, feed: UnboundedReceiver<Feed>) ->
             }
         })
         .await;
-    let gathered = match gathered {
+    let mut gathered = match gathered {
         Ok(gathered) if gathered.whole => gathered,
         // what was staged stays for the next run where the store keeps it apart; a folder's hidden file goes
         broken => {
@@ -81,8 +91,12 @@ async fn staged(context: &Context, work: Work, feed: UnboundedReceiver<Feed>) ->
             return broken.map(|_| End::BrokenOff);
         }
     };
+    work.counted = true;
+    if let Some(error) = gathered.conflict() {
+        return ended(context, work, Err(error), gathered).await;
+    }
     if gathered.failed.is_some() {
-        context.transfer.store.discard(&target).await.map_err(TransferError::Store)?;
+        conflict::discard(context, &work).await?;
         context.mark_uncommitted(&work.entry)?;
         return Ok(End::Outcome(work.not_committed(&gathered)));
     }
@@ -108,11 +122,7 @@ async fn ended(
             if error.class() == ErrorClass::Entry {
                 context.mark_uncommitted(&work.entry)?;
             }
-            let next = conflict::after(context, work, error).await?;
-            if let conflict::Next::Ended(EntryOutcome { detail: Some(detail), .. }) = &next {
-                tracing::debug!(%detail, "the blob was not made visible");
-            }
-            Ok(next.into())
+            Ok(conflict::after(context, work, error).await?.into())
         }
     }
 }

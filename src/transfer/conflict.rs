@@ -1,13 +1,13 @@
 //! What to do when the store refuses to make a blob visible.
 //!
 //! The names were settled beforehand; the conditional request is the guard. When it fails, somebody else wrote meanwhile, and the
-//! entry's own disposition decides again.
+//! entry's own disposition decides again. An unfinished page blob of this session is nobody else's: it is taken over.
 
 use super::entry::{Context, Pass, Work};
 use super::{Transfer, TransferError};
 use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome};
 use crate::manifest::{BlobKind, Disposition};
-use crate::store::{Condition, ErrorClass, StoreError, StoredKind};
+use crate::store::{BlobHead, Condition, ETag, ErrorClass, StoreError, StoredKind};
 
 /// How often an entry is begun anew before it fails by name: somebody keeps writing there.
 const TRIES: u32 = 5;
@@ -21,13 +21,12 @@ pub(super) enum Next {
     Ended(EntryOutcome),
 }
 
-/// Decides after a refused `put`, `commit`, `create_pages` or `finish_pages`.
+/// Decides after a refused write.
 pub(super) async fn after(context: &Context, mut work: Work, error: StoreError) -> Result<Next, TransferError> {
     if error.class() != ErrorClass::Entry {
         return Err(TransferError::Store(error));
     }
-    let target = work.target(&context.transfer.session);
-    context.transfer.store.discard(&target).await.map_err(TransferError::Store)?;
+    discard(context, &work).await?;
     work.tries += 1;
     match error {
         StoreError::AlreadyExists | StoreError::ConditionFailed | StoreError::WrongKind | StoreError::BlockMissing
@@ -37,43 +36,93 @@ pub(super) async fn after(context: &Context, mut work: Work, error: StoreError) 
             Ok(Next::Ended(work.failed(BlobStatus::BlobRequestFailed, why)))
         }
         StoreError::AlreadyExists | StoreError::ConditionFailed | StoreError::WrongKind => name_taken(context, work).await,
-        StoreError::BlockMissing => Ok(Next::Again(work)),
-        StoreError::LeasePresent => Ok(Next::Ended(work.failed(BlobStatus::LeasePresent, error.to_string()))),
-        other => Ok(Next::Ended(work.failed(BlobStatus::BlobRequestFailed, other.to_string()))),
+        StoreError::BlockMissing => match only_of_the_run(context.transfer.store.head(&work.path).await)? {
+            Ok(found) => {
+                work.took_over(found.as_ref(), &context.transfer.session);
+                Ok(Next::Again(work))
+            }
+            Err(error) => Ok(refused(&work, &error)),
+        },
+        other => Ok(refused(&work, &other)),
     }
 }
 
+/// The entry fails by the store's word.
+pub(super) fn refused(work: &Work, error: &StoreError) -> Next {
+    let status = match error {
+        StoreError::LeasePresent => BlobStatus::LeasePresent,
+        _ => BlobStatus::BlobRequestFailed,
+    };
+    Next::Ended(work.failed(status, error.to_string()))
+}
+
+/// Forgets what is staged. That the store refuses this concerns nobody but the entry, which has failed already or begins anew.
+pub(super) async fn discard(context: &Context, work: &Work) -> Result<(), TransferError> {
+    let target = work.target(&context.transfer.session);
+    only_of_the_run(context.transfer.store.discard(&target).await).map(drop)
+}
+
+/// Parts an error that ends the run from one that concerns this entry alone.
+fn only_of_the_run<T>(answer: Result<T, StoreError>) -> Result<Result<T, StoreError>, TransferError> {
+    match answer {
+        Err(error) if error.class() != ErrorClass::Entry => Err(TransferError::Store(error)),
+        answer => Ok(answer),
+    }
+}
+
+/// The store says that somebody has the name. It is asked who: nothing is skipped or renamed for a blob that is not there.
 async fn name_taken(context: &Context, mut work: Work) -> Result<Next, TransferError> {
+    let transfer = &context.transfer;
+    let found = match only_of_the_run(transfer.store.head(&work.path).await)? {
+        Ok(found) => found,
+        Err(error) => return Ok(refused(&work, &error)),
+    };
+    if work.took_over(found.as_ref(), &transfer.session) {
+        return Ok(Next::Again(work));
+    }
+    work.present = found.is_some();
+    // some servers take blocks that an entry before this one left behind for a blob, when all is to be put at once; a list is taken
+    work.by_list |= found.is_none();
     match work.entry.disposition {
-        Disposition::NoOverwrite => Ok(Next::Ended(work.skipped())),
-        Disposition::Rename => match context.transfer.names.next_free(&work.entry, &work.path).await? {
+        Disposition::NoOverwrite if work.present => Ok(Next::Ended(work.skipped())),
+        Disposition::Rename if work.present => match transfer.names.next_free(&work.entry, &work.path).await? {
             Some(path) => {
                 work.path = path;
                 work.disposition = DispositionStatus::Renamed;
                 work.condition = Condition::Absent;
+                work.present = false;
                 Ok(Next::Again(work))
             }
             None => Ok(Next::Ended(work.failed(BlobStatus::RenameFailed, "there is no free name".to_owned()))),
         },
+        Disposition::NoOverwrite | Disposition::Rename => {
+            work.condition = Condition::Absent;
+            Ok(Next::Again(work))
+        }
         Disposition::Overwrite => {
-            look_again(&context.transfer, &mut work).await?;
+            work.meets(found);
             Ok(Next::Again(work))
         }
     }
 }
 
+/// The version of a page blob that this session began and did not finish.
+pub(super) fn own(head: &BlobHead, session: &str) -> Option<ETag> {
+    (head.kind == StoredKind::Page && head.incomplete.as_deref() == Some(session)).then(|| head.etag.clone())
+}
+
 /// Learns what an overwriting entry finds now, and sets its condition and what must come first.
-pub(super) async fn look_again(transfer: &Transfer, work: &mut Work) -> Result<(), TransferError> {
-    let found = transfer.store.head(&work.path).await.map_err(TransferError::Store)?;
-    work.existed |= found.is_some();
-    work.replaces(found.map(|head| (head.etag, head.kind)));
-    Ok(())
+pub(super) async fn look_again(transfer: &Transfer, work: &mut Work) -> Result<Result<(), StoreError>, TransferError> {
+    let found = only_of_the_run(transfer.store.head(&work.path).await)?;
+    Ok(found.map(|found| work.meets(found)))
 }
 
 /// Removes the old blob of another type, on condition that it is still the one seen. Only after every range was checked.
 pub(super) async fn clear_way(transfer: &Transfer, work: &mut Work) -> Result<(), StoreError> {
     if let (true, Condition::Matches(etag)) = (work.other_kind, &work.condition) {
         transfer.store.delete(&work.path, etag).await?;
+        work.removed = true;
+        work.present = false;
         work.other_kind = false;
         work.condition = Condition::Absent;
     }
@@ -82,8 +131,9 @@ pub(super) async fn clear_way(transfer: &Transfer, work: &mut Work) -> Result<()
 
 impl Work {
     /// The entry overwrites what was found under its name, if anything was.
-    pub(super) fn replaces(&mut self, found: Option<(crate::store::ETag, StoredKind)>) {
+    pub(super) fn replaces(&mut self, found: Option<(ETag, StoredKind)>) {
         self.disposition = if self.existed { DispositionStatus::Overwritten } else { DispositionStatus::Created };
+        self.other_kind = false;
         match found {
             None => self.condition = Condition::Absent,
             Some((etag, kind)) => {
@@ -97,6 +147,30 @@ impl Work {
                 self.condition = Condition::Matches(etag);
             }
         }
+    }
+
+    /// The entry overwrites what is there now.
+    fn meets(&mut self, found: Option<BlobHead>) {
+        self.existed = found.is_some() || self.removed;
+        self.present = found.is_some();
+        self.replaces(found.map(|head| (head.etag, head.kind)));
+    }
+
+    /// If what has the name is the unfinished page blob of this very session, the entry goes on with it; says whether.
+    fn took_over(&mut self, found: Option<&BlobHead>, session: &str) -> bool {
+        let own = found.filter(|_| self.entry.kind == BlobKind::Page).and_then(|head| own(head, session));
+        let took = own.is_some();
+        if let Some(etag) = own {
+            self.takes_over(etag);
+        }
+        took
+    }
+
+    /// The entry goes on with a page blob of its own that is not finished: there is nothing to lose.
+    pub(super) fn takes_over(&mut self, etag: ETag) {
+        self.present = true;
+        self.other_kind = false;
+        self.condition = Condition::Matches(etag);
     }
 }
 

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::conflict::Next;
+use super::outcome::Gathered;
 use super::piece::{Checked, Piece};
 use super::tally::Counters;
 use super::{Transfer, TransferError, block, page};
-use crate::foreign::Foreign;
 use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, PartStatus, RangeStatus};
 use crate::manifest::{Attributes, BlobKind, BlobPath, Entry, EntryNumber};
-use crate::store::{Condition, ErrorClass, StoreError, Target};
+use crate::store::{Condition, ErrorClass, StoreError};
 
 /// An entry about to be stored, with all that was decided of it.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, each decided at another place")]
@@ -26,14 +27,22 @@ pub(super) struct Work {
     pub(super) disposition: DispositionStatus,
     /// What must hold when the blob becomes visible.
     pub(super) condition: Condition,
-    /// Whether a blob of that name existed before.
+    /// Whether a blob of that name existed before, so that storing this one overwrites it.
     pub(super) existed: bool,
+    /// Whether a blob of that name is there now, as far as is known: what is left if the entry fails.
+    pub(super) present: bool,
+    /// Whether this entry has removed the blob that existed before.
+    pub(super) removed: bool,
     /// Whether that blob is of another type, so that it must go first.
     pub(super) other_kind: bool,
     /// What this time through the ranges is for.
     pub(super) pass: Pass,
     /// Whether all its ranges have been seen to be good once.
     pub(super) checked: bool,
+    /// Whether it goes by block and list although one request would do.
+    pub(super) by_list: bool,
+    /// Whether its ranges have been counted as verified: each counts once, however often it is read.
+    pub(super) counted: bool,
     /// How often it was begun anew because the name was not what it seemed.
     pub(super) tries: u32,
     /// What the blob carries.
@@ -46,6 +55,8 @@ pub(super) struct Work {
     pub(super) remarks: Vec<String>,
     /// Whether a remark makes it `CompletedWithErrors` although its content is stored.
     pub(super) flawed: bool,
+    /// Whether the volume was not cleanly dismounted.
+    pub(super) dirty: bool,
 }
 
 /// What a time through the ranges is for.
@@ -95,35 +106,40 @@ pub(super) enum End {
     BrokenOff,
 }
 
-/// What came of an entry's ranges.
-#[derive(Debug, Default)]
-pub(super) struct Gathered {
-    /// The first that failed, with how many did.
-    pub(super) failed: Option<(RangeStatus, u64)>,
-    /// What the store said of the first range that it refused.
-    pub(super) refusal: Option<String>,
-    /// Whether all were sent.
-    pub(super) whole: bool,
+/// Tells the reader how a task ended, also if it panics or is dropped: the reader waits for each of its tasks.
+struct Told {
+    events: UnboundedSender<Event>,
+    number: EntryNumber,
+    event: Option<Event>,
 }
 
-/// Runs one entry to its end and tells the reader. Never panics the run: every end is an event.
+impl Drop for Told {
+    fn drop(&mut self) {
+        let broken = || Event::Fatal(self.number, TransferError::Internal("the task of an entry broke off".to_owned()));
+        let event = self.event.take().unwrap_or_else(broken);
+        // the reader outlives its tasks; if it has gone, the run is over and nobody needs to know
+        let _ = self.events.send(event);
+    }
+}
+
+/// Runs one entry to its end and tells the reader: every end is an event.
 pub(super) async fn run(context: Context, work: Work, feed: UnboundedReceiver<Feed>) {
     let number = work.entry.number;
+    let mut told = Told { events: context.events.clone(), number, event: None };
+    let entry = work.entry.clone();
     let end = match (work.pass, work.entry.kind) {
         (Pass::Check, _) => check(&context, work, feed).await,
         (Pass::Store, BlobKind::Block) => block::store(&context, work, feed).await,
         (Pass::Store, BlobKind::Page) => page::store(&context, work, feed).await,
     };
-    let event = match end {
+    told.event = Some(match end {
         Ok(End::Outcome(outcome)) => {
-            context.record(number, &outcome).map_or_else(|e| Event::Fatal(number, e), |()| Event::Ended(number))
+            context.record(&entry, &outcome).map_or_else(|e| Event::Fatal(number, e), |()| Event::Ended(number))
         }
         Ok(End::Again(work)) => Event::Again(Box::new(work)),
         Ok(End::BrokenOff) => Event::Ended(number),
         Err(error) => Event::Fatal(number, error),
-    };
-    // the reader outlives its tasks; if it has gone, the run is over and nobody needs to know
-    let _ = context.events.send(event);
+    });
 }
 
 /// First of two times through the ranges: all are good, or nothing is touched.
@@ -155,24 +171,26 @@ impl Context {
     {
         let mut gathered = Gathered::default();
         let mut under_way = JoinSet::new();
+        let mut fatal = None;
         loop {
             tokio::select! {
-                sent = feed.recv(), if !gathered.whole => match sent {
+                sent = feed.recv(), if !gathered.whole && fatal.is_none() => match sent {
                     Some(Feed::Piece(piece)) => {
                         let (context, each) = (self.clone(), each.clone());
-                        under_way.spawn(async move { context.one(piece, counted, each).await });
+                        under_way.spawn(async move { context.one(piece, counted, each).await }.in_current_span());
                     }
                     Some(Feed::End) => gathered.whole = true,
                     None => break,
                 },
-                Some(done) = under_way.join_next() => gathered.add(done)?,
+                Some(done) = under_way.join_next() => fatal = fatal.or(gathered.add(done).err()),
                 else => break,
             }
         }
+        // what is under way is finished, whatever happened: none of it may reach the store after the entry has ended
         while let Some(done) = under_way.join_next().await {
-            gathered.add(done)?;
+            fatal = fatal.or(gathered.add(done).err());
         }
-        Ok(gathered)
+        fatal.map_or(Ok(gathered), Err)
     }
 
     /// One range: checked, handed on, recorded.
@@ -181,7 +199,7 @@ impl Context {
         piece: Piece,
         counted: bool,
         each: F,
-    ) -> Result<(RangeStatus, Option<String>), TransferError>
+    ) -> Result<(RangeStatus, Option<StoreError>), TransferError>
     where
         F: FnOnce(Checked) -> Fut,
         Fut: Future<Output = Result<u64, StoreError>>,
@@ -207,13 +225,13 @@ impl Context {
         uploads.acquire_owned().await.map_err(|_| TransferError::Internal("the upload limit is gone".into()))
     }
 
-    fn outcome_of(&self, answer: Result<u64, StoreError>) -> Result<(RangeStatus, Option<String>), TransferError> {
+    fn outcome_of(&self, answer: Result<u64, StoreError>) -> Result<(RangeStatus, Option<StoreError>), TransferError> {
         match answer {
             Ok(refusals) => {
                 self.counters.refused(refusals);
                 Ok((RangeStatus::Completed, None))
             }
-            Err(error) if error.class() == ErrorClass::Entry => Ok((RangeStatus::BlobRequestFailed, Some(error.to_string()))),
+            Err(error) if error.class() == ErrorClass::Entry => Ok((RangeStatus::BlobRequestFailed, Some(error))),
             Err(error) => Err(TransferError::Store(error)),
         }
     }
@@ -237,130 +255,15 @@ impl Context {
     }
 
     /// Keeps an outcome and tells of it.
-    pub(super) fn record(&self, number: EntryNumber, outcome: &EntryOutcome) -> Result<(), TransferError> {
-        self.transfer.records.set_outcome(number, outcome)?;
+    pub(super) fn record(&self, entry: &Entry, outcome: &EntryOutcome) -> Result<(), TransferError> {
+        self.transfer.records.set_outcome(entry.number, outcome)?;
         let completed = outcome.status == BlobStatus::Completed;
         if !completed {
-            tracing::warn!(entry = number, code = outcome.status.as_str(), detail = outcome.detail.as_deref(), "entry failed");
+            let (code, detail) = (outcome.status.as_str(), outcome.detail.as_deref());
+            tracing::warn!(blob = %entry.blob_path, file = %entry.file_path, code, detail, "entry failed");
         }
         self.transfer.meter.entry_ended(completed);
         Ok(())
-    }
-}
-
-impl Gathered {
-    fn add(
-        &mut self,
-        done: Result<Result<(RangeStatus, Option<String>), TransferError>, tokio::task::JoinError>,
-    ) -> Result<(), TransferError> {
-        let (status, refusal) = done.map_err(|e| TransferError::Internal(e.to_string()))??;
-        self.count(status, refusal);
-        Ok(())
-    }
-
-    /// Counts how one range ended.
-    pub(super) fn count(&mut self, status: RangeStatus, refusal: Option<String>) {
-        if status != RangeStatus::Completed {
-            let failed = self.failed.get_or_insert((status, 0));
-            failed.1 += 1;
-        }
-        if self.refusal.is_none() {
-            self.refusal = refusal;
-        }
-    }
-
-    /// One sentence on what went wrong.
-    fn sentence(&self) -> Option<String> {
-        let (status, count) = self.failed?;
-        let refusal = self.refusal.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
-        Some(match status {
-            RangeStatus::Corrupted => format!("{count} range(s) differ from the manifest's hash"),
-            RangeStatus::FileUnexpectedEnd => format!("the file ends before {count} of its ranges do"),
-            RangeStatus::IOFailed => format!("the disk could not give {count} range(s)"),
-            other => format!("{count} range(s) ended as {}{refusal}", other.as_str()),
-        })
-    }
-}
-
-impl Work {
-    /// What the store is told of whose work this is.
-    pub(super) fn target(&self, session: &str) -> Target {
-        Target { path: self.path.clone(), session: session.to_owned(), entry: self.entry.number }
-    }
-
-    /// The outcome of an entry whose blob is there. `gathered` has failures only for page blobs, which show what was written.
-    pub(super) fn stored(&self, gathered: &Gathered) -> EntryOutcome {
-        let good = |part: Option<PartStatus>| part.is_none_or(|status| status == PartStatus::Completed);
-        let clean = gathered.failed.is_none() && !self.flawed && good(self.metadata) && good(self.properties);
-        EntryOutcome {
-            status: if clean { BlobStatus::Completed } else { BlobStatus::CompletedWithErrors },
-            disposition: self.disposition,
-            stored_as: self.stored_as(),
-            metadata: self.metadata,
-            properties: self.properties,
-            detail: self.detail(gathered.sentence()),
-            exists_after: true,
-        }
-    }
-
-    /// The outcome of a block blob that was not committed: good ranges are staged, nothing is visible.
-    pub(super) fn not_committed(&self, gathered: &Gathered) -> EntryOutcome {
-        let cancelled = |part: Option<PartStatus>| part.map(|_| PartStatus::Cancelled);
-        EntryOutcome {
-            status: BlobStatus::CompletedWithErrors,
-            disposition: DispositionStatus::Cancelled,
-            stored_as: None,
-            metadata: cancelled(self.metadata),
-            properties: cancelled(self.properties),
-            detail: self.detail(gathered.sentence()),
-            exists_after: self.existed,
-        }
-    }
-
-    /// The outcome of an entry that failed as a whole.
-    pub(super) fn failed(&self, status: BlobStatus, why: String) -> EntryOutcome {
-        failed(&self.entry, status, why, self.existed)
-    }
-
-    /// The outcome of an entry that was not to be stored if a blob of that name exists, and one does.
-    pub(super) fn skipped(&self) -> EntryOutcome {
-        skipped(&self.entry)
-    }
-
-    fn stored_as(&self) -> Option<Foreign> {
-        let now = format!("{}/{}", self.path.container(), self.path.name());
-        (now != self.entry.blob_path.raw()).then(|| Foreign::from(now))
-    }
-
-    fn detail(&self, sentence: Option<String>) -> Option<String> {
-        let all: Vec<String> = sentence.into_iter().chain(self.remarks.iter().cloned()).collect();
-        (!all.is_empty()).then(|| all.join("; "))
-    }
-}
-
-/// The outcome of an entry of which nothing was stored.
-pub(super) fn failed(entry: &Entry, status: BlobStatus, why: String, existed: bool) -> EntryOutcome {
-    EntryOutcome {
-        status,
-        disposition: DispositionStatus::Cancelled,
-        stored_as: None,
-        metadata: entry.metadata().map(|_| PartStatus::Cancelled),
-        properties: entry.properties().map(|_| PartStatus::Cancelled),
-        detail: Some(why),
-        exists_after: existed,
-    }
-}
-
-/// The outcome of an entry that gives way to an existing blob, as asked.
-pub(super) fn skipped(entry: &Entry) -> EntryOutcome {
-    EntryOutcome {
-        status: BlobStatus::Completed,
-        disposition: DispositionStatus::Skipped,
-        stored_as: None,
-        metadata: entry.metadata().map(|_| PartStatus::Cancelled),
-        properties: entry.properties().map(|_| PartStatus::Cancelled),
-        detail: None,
-        exists_after: true,
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) struct Failure {
     pub(super) status: BlobStatus,
     /// In one sentence.
     pub(super) why: String,
+    /// Whether the disk failed, rather than what is on it.
+    pub(super) disk: bool,
 }
 
 /// Opens a file by its path as the manifest has it.
@@ -22,6 +24,7 @@ pub(super) fn open(files: &Ntfs, path: &Foreign) -> Result<NtfsFile, Failure> {
             _ => BlobStatus::FileNameInvalid,
         },
         why: error.to_string(),
+        disk: false,
     })?;
     files.lookup(&path).and_then(|node| files.file(&node)).map_err(Failure::from)
 }
@@ -34,7 +37,7 @@ impl From<FileError> for Failure {
             FileErrorClass::NameInvalid => BlobStatus::FileNameInvalid,
             FileErrorClass::Io => BlobStatus::IOFailed,
         };
-        Self { status, why: error.to_string() }
+        Self { status, why: error.to_string(), disk: matches!(error, FileError::Read { .. }) }
     }
 }
 

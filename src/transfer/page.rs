@@ -6,7 +6,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::TransferError;
 use super::conflict;
-use super::entry::{Context, End, Feed, Gathered, Work};
+use super::entry::{Context, End, Feed, Work};
+use super::outcome::Gathered;
 use super::piece::Checked;
 use crate::store::{PageEnd, StoreError};
 
@@ -18,7 +19,7 @@ pub(super) async fn store(context: &Context, mut work: Work, feed: UnboundedRece
     let target = Arc::new(work.target(&context.transfer.session));
     let (inner, to) = (context.clone(), Arc::clone(&target));
     let gathered = context
-        .gather(feed, true, move |checked: Checked| {
+        .gather(feed, !work.counted, move |checked: Checked| {
             let (context, target) = (inner.clone(), Arc::clone(&to));
             async move {
                 let _slot = context.slot().await.map_err(|_| StoreError::WriteRefused)?;
@@ -29,6 +30,7 @@ pub(super) async fn store(context: &Context, mut work: Work, feed: UnboundedRece
     match gathered {
         Ok(gathered) if gathered.whole => finish(context, work, gathered).await,
         broken => {
+            // the run ends with its own cause; a hidden file that stays is renewed by the next run
             let _ = context.transfer.store.discard(&target).await;
             broken.map(|_| End::BrokenOff)
         }
@@ -41,10 +43,17 @@ async fn create(context: &Context, work: &mut Work) -> Result<Result<(), StoreEr
         return Ok(Err(error));
     }
     let target = work.target(&context.transfer.session);
-    Ok(context.transfer.store.create_pages(&target, work.entry.length, &work.attributes, &work.condition).await)
+    let store = &context.transfer.store;
+    let created = store.create_pages(&target, work.entry.length, &work.attributes, &work.condition).await;
+    work.present |= created.is_ok() && !store.hides_incomplete_pages();
+    Ok(created)
 }
 
-async fn finish(context: &Context, work: Work, gathered: Gathered) -> Result<End, TransferError> {
+async fn finish(context: &Context, mut work: Work, mut gathered: Gathered) -> Result<End, TransferError> {
+    work.counted = true;
+    if let Some(error) = gathered.conflict() {
+        return Ok(conflict::after(context, work, error).await?.into());
+    }
     let end = if gathered.failed.is_none() { PageEnd::Complete } else { PageEnd::Incomplete };
     let target = work.target(&context.transfer.session);
     let _slot = context.slot().await?;

@@ -18,7 +18,9 @@ pub(super) struct Piece {
     /// What the manifest says of it.
     pub(super) range: Range,
     /// Its bytes, or why there are none.
-    pub(super) body: Result<(Bytes, Share), RangeStatus>,
+    pub(super) body: Result<Bytes, RangeStatus>,
+    /// Its share of the budget. A range without bytes has one too, so that what waits for an entry's task is bounded.
+    pub(super) share: Share,
 }
 
 /// A range whose bytes matched the manifest's hash. Only such a one is ever given to a store.
@@ -36,7 +38,7 @@ pub(super) struct Checked {
 impl Piece {
     /// Compares the bytes with the manifest's hash.
     pub(super) async fn check(self, transfer: &Transfer, counted: bool) -> Result<Checked, RangeStatus> {
-        let (body, share) = self.body?;
+        let (body, share) = (self.body?, self.share);
         let found = digest(transfer, &body).await?;
         if found != self.range.digest {
             return Err(RangeStatus::Corrupted);

@@ -1,56 +1,94 @@
 //! From an entry and its name to work, or to an end without any.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::attributes::{Carried, SideFiles};
-use super::conflict::look_again;
-use super::entry::{Pass, Work, failed, skipped};
+use super::conflict::{Next, look_again, own, refused};
+use super::entry::{Pass, Work};
+use super::outcome::{DIRTY, failed, skipped};
 use super::{Transfer, TransferError, open};
 use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, NameDecision, NameFate};
 use crate::manifest::{BlobKind, BlobPath, Disposition, Entry};
-use crate::store::Condition;
-use crate::volume::ntfs::NtfsFile;
+use crate::store::{Condition, ETag, ErrorClass, StoreError};
 
-/// What is to be done with an entry.
-pub(super) enum Prepared {
-    /// Nothing: it has ended.
-    Ended(EntryOutcome),
-    /// Send its ranges.
-    Work(Box<Work>, NtfsFile),
+/// Under which name an entry is stored, and what is there.
+pub(super) struct Place {
+    path: BlobPath,
+    existed: bool,
+    /// A page blob that this session left unfinished in an earlier run.
+    leftover: Option<ETag>,
 }
 
-/// Opens the entry's file, gets what its blob carries, and sets the condition under which it may appear.
-pub(super) async fn prepare(
+/// The entry's name, or its end if that is settled without its file.
+pub(super) async fn place(
+    transfer: &Transfer,
+    reclaimed: &mut HashSet<BlobPath>,
+    entry: &Entry,
+    name: &NameDecision,
+) -> Result<Result<Place, EntryOutcome>, TransferError> {
+    let existed = existed(transfer, name)?;
+    if name.fate == NameFate::Skip && entry.kind == BlobKind::Page {
+        let path = entry.blob_path.raw().parse::<BlobPath>();
+        if let Ok(path) = path
+            && let Some(etag) = leftover(transfer, &path).await?
+            && reclaimed.insert(path.clone())
+        {
+            return Ok(Ok(Place { path, existed: false, leftover: Some(etag) }));
+        }
+    }
+    Ok(path_of(entry, &name.fate, existed).map(|path| Place { path, existed, leftover: None }))
+}
+
+/// An unfinished page blob under the name that is this session's own: a run before this one was interrupted.
+async fn leftover(transfer: &Transfer, path: &BlobPath) -> Result<Option<ETag>, TransferError> {
+    match transfer.store.head(path).await {
+        Ok(found) => Ok(found.and_then(|head| own(&head, &transfer.session))),
+        // a name that the store does not look up is taken by who has it
+        Err(error) if error.class() == ErrorClass::Entry => Ok(None),
+        Err(error) => Err(TransferError::Store(error)),
+    }
+}
+
+/// The outcome of an entry whose file cannot be opened.
+pub(super) fn unopened(transfer: &Transfer, entry: &Entry, place: &Place, failure: open::Failure) -> EntryOutcome {
+    let why = if transfer.volume_dirty { format!("{}; {DIRTY}", failure.why) } else { failure.why };
+    failed(entry, failure.status, why, place.existed)
+}
+
+/// The outcome of an entry whose file was not even looked for.
+pub(super) fn unread(entry: &Entry, place: &Place) -> EntryOutcome {
+    failed(entry, BlobStatus::IOFailed, GIVEN_UP.to_owned(), place.existed)
+}
+
+/// Said of what was not read any more.
+pub(super) const GIVEN_UP: &str = "the drive was given up after too many failed reads";
+
+/// Gets what the blob of an entry carries, and sets the condition under which it may appear. `length` is that of its file.
+pub(super) async fn work(
     transfer: &Transfer,
     sides: &mut SideFiles,
     entry: Entry,
-    name: NameDecision,
-) -> Result<Prepared, TransferError> {
-    let existed = existed(transfer, &name)?;
-    let path = match path_of(&entry, &name.fate, existed) {
-        Ok(path) => path,
-        Err(outcome) => return Ok(Prepared::Ended(outcome)),
-    };
-    let file = match open::open(&transfer.files, &entry.file_path) {
-        Ok(file) => file,
-        Err(failure) => {
-            let why = if transfer.volume_dirty { format!("{}; {DIRTY}", failure.why) } else { failure.why };
-            return Ok(Prepared::Ended(failed(&entry, failure.status, why, existed)));
-        }
-    };
+    (place, name): (Place, NameDecision),
+    length: u64,
+) -> Result<Result<Work, EntryOutcome>, TransferError> {
     let carried = sides.of(&entry)?;
-    let mut work = new_work(entry, path, existed, carried);
-    remark_on_length(&mut work, file.len());
+    let mut work = new_work(entry, place.path, place.existed, carried);
+    work.dirty = transfer.volume_dirty;
+    remark_on_length(&mut work, length);
     remark_on_md5(transfer, &mut work)?;
-    if transfer.volume_dirty && work.flawed {
-        work.remarks.push(DIRTY.to_owned());
+    if let Some(etag) = place.leftover {
+        work.takes_over(etag);
+        return Ok(Ok(work));
     }
-    settle_condition(transfer, &mut work, name).await?;
-    Ok(Prepared::Work(Box::new(work), file))
+    match settle_condition(transfer, &mut work, name).await? {
+        Ok(()) => Ok(Ok(work)),
+        Err(error) => match refused(&work, &error) {
+            Next::Ended(outcome) => Ok(Err(outcome)),
+            Next::Again(work) => Ok(Ok(work)),
+        },
+    }
 }
-
-/// Said beside each missing or corrupt file of such a volume.
-pub(super) const DIRTY: &str = "the volume was not cleanly dismounted: eject the drive properly and ship it again";
 
 /// Whether a blob of the final name exists before the entry's turn: from the entry before it in its chain, or from the survey.
 fn existed(transfer: &Transfer, name: &NameDecision) -> Result<bool, TransferError> {
@@ -85,15 +123,20 @@ fn new_work(entry: Entry, path: BlobPath, existed: bool, carried: Carried) -> Wo
         disposition: if renamed { DispositionStatus::Renamed } else { DispositionStatus::Created },
         condition: Condition::Absent,
         existed,
+        present: existed,
+        removed: false,
         other_kind: false,
         pass: Pass::Store,
         checked: false,
+        by_list: false,
+        counted: false,
         tries: 0,
         attributes: Arc::new(carried.attributes),
         metadata: carried.metadata,
         properties: carried.properties,
         remarks: Vec::new(),
         flawed: false,
+        dirty: false,
         entry,
     }
 }
@@ -120,14 +163,18 @@ fn remark_on_md5(transfer: &Transfer, work: &mut Work) -> Result<(), TransferErr
 }
 
 /// An overwriting entry must name the blob it replaces; the survey knows it, unless an entry before it in the chain wrote it.
-async fn settle_condition(transfer: &Transfer, work: &mut Work, name: NameDecision) -> Result<(), TransferError> {
+async fn settle_condition(
+    transfer: &Transfer,
+    work: &mut Work,
+    name: NameDecision,
+) -> Result<Result<(), StoreError>, TransferError> {
     if work.entry.disposition != Disposition::Overwrite || !work.existed {
-        return Ok(());
+        return Ok(Ok(()));
     }
     match name.fate {
         NameFate::AsAsked { existing: Some(found) } if name.after.is_none() => {
             work.replaces(Some(found));
-            Ok(())
+            Ok(Ok(()))
         }
         _ => look_again(transfer, work).await,
     }

@@ -5,19 +5,21 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tracing::Instrument as _;
 
+use super::attributes::Trouble;
 use super::budget::{Share, Window};
 use super::entry::{self, Context, Event, Feed, Work};
 use super::piece::Piece;
 use super::tally::Counters;
 use super::{Finished, Plan, ReadFailure, SideFiles, Transfer, TransferError, open, prepare};
-use crate::ledger::RangeStatus;
-use crate::manifest::{Entry, EntryNumber, Range};
+use crate::ledger::{BlobStatus, EntryOutcome, RangeStatus};
+use crate::manifest::{BlobPath, Entry, EntryNumber, Range};
 use crate::volume::fields::index;
 use crate::volume::ntfs::NtfsFile;
 
@@ -36,6 +38,7 @@ pub(super) struct Reader {
     most_in_flight: usize,
     window: Option<Window>,
     sides: SideFiles,
+    reclaimed: HashSet<BlobPath>,
     failures: Failures,
     fatal: Option<TransferError>,
 }
@@ -44,8 +47,16 @@ pub(super) struct Reader {
 #[derive(Default)]
 struct Failures {
     named: Vec<ReadFailure>,
-    count: u64,
-    time: Duration,
+    trouble: Trouble,
+}
+
+impl Failures {
+    fn add(&mut self, began: Instant, entry: &Entry, offset: u64, length: u64) {
+        self.trouble.add(began);
+        if self.named.len() < FAILURES_KEPT {
+            self.named.push(ReadFailure { file_path: entry.file_path.clone(), offset, length });
+        }
+    }
 }
 
 impl Reader {
@@ -53,7 +64,7 @@ impl Reader {
     pub(super) fn new(transfer: Arc<Transfer>, runtime: Handle) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let sides = SideFiles::new(transfer.files.clone(), Arc::clone(&transfer.catalogue));
-        let most_in_flight = transfer.host.uploads.available_permits().max(1) * ENTRIES_PER_SLOT;
+        let most_in_flight = transfer.host.most_uploads.max(1) * ENTRIES_PER_SLOT;
         let context = Context { transfer, counters: Arc::new(Counters::default()), events: sender };
         Self {
             context,
@@ -64,6 +75,7 @@ impl Reader {
             most_in_flight,
             window: None,
             sides,
+            reclaimed: HashSet::new(),
             failures: Failures::default(),
             fatal: None,
         }
@@ -92,7 +104,7 @@ impl Reader {
 
     fn all(&mut self, plan: Plan) -> Result<(), TransferError> {
         for entry in plan {
-            self.begin(entry?)?;
+            self.begin(&entry?)?;
             self.check_stop()?;
         }
         self.window = None;
@@ -110,7 +122,7 @@ impl Reader {
     }
 
     /// One entry of the plan: waits for room and for its place in its chain, then ends it at once or sends its ranges.
-    fn begin(&mut self, entry: Entry) -> Result<(), TransferError> {
+    fn begin(&mut self, entry: &Entry) -> Result<(), TransferError> {
         while self.in_flight.len() >= self.most_in_flight {
             self.serve_event()?;
         }
@@ -120,21 +132,53 @@ impl Reader {
         while name.after.is_some_and(|before| self.in_flight.contains(&before)) {
             self.serve_event()?;
         }
-        let prepared = self.runtime.block_on(prepare::prepare(&self.context.transfer, &mut self.sides, entry, name))?;
-        match prepared {
-            prepare::Prepared::Ended(outcome) => self.context.record(number, &outcome),
-            prepare::Prepared::Work(work, file) => {
+        let (transfer, reclaimed) = (&self.context.transfer, &mut self.reclaimed);
+        let place = match self.runtime.block_on(prepare::place(transfer, reclaimed, entry, &name))? {
+            Ok(place) => place,
+            Err(outcome) => return self.context.record(entry, &outcome),
+        };
+        if self.given_up() {
+            return self.unread(entry, &prepare::unread(entry, &place));
+        }
+        let file = match self.open(entry) {
+            Ok(file) => file,
+            Err(failure) => {
+                let outcome = prepare::unopened(&self.context.transfer, entry, &place, failure);
+                return self.context.record(entry, &outcome);
+            }
+        };
+        let work = prepare::work(&self.context.transfer, &mut self.sides, entry.clone(), (place, name), file.len());
+        match self.runtime.block_on(work)? {
+            Err(outcome) => self.context.record(entry, &outcome),
+            Ok(work) => {
                 self.in_flight.insert(number);
-                self.feed(*work, file)
+                self.feed(work, file)
             }
         }
+    }
+
+    fn open(&mut self, entry: &Entry) -> Result<NtfsFile, open::Failure> {
+        let began = Instant::now();
+        open::open(&self.context.transfer.files, &entry.file_path).inspect_err(|failure| {
+            if failure.disk {
+                self.failures.add(began, entry, 0, entry.length);
+            }
+        })
+    }
+
+    /// Ends an entry of which nothing is read any more.
+    fn unread(&self, entry: &Entry, outcome: &EntryOutcome) -> Result<(), TransferError> {
+        for number in entry.first_range..entry.first_range.saturating_add(entry.range_count) {
+            self.context.transfer.records.set_range(number, RangeStatus::IOFailed)?;
+        }
+        self.context.record(entry, outcome)
     }
 
     /// Sends every range of an entry to a new task of its own.
     fn feed(&mut self, work: Work, mut file: NtfsFile) -> Result<(), TransferError> {
         let (sender, feed) = mpsc::unbounded_channel();
         let entry = work.entry.clone();
-        self.runtime.spawn(entry::run(self.context.clone(), work, feed));
+        self.runtime.spawn(entry::run(self.context.clone(), work, feed).in_current_span());
         let catalogue = Arc::clone(&self.context.transfer.catalogue);
         for (number, range) in (entry.first_range..).zip(catalogue.ranges(entry.first_range, entry.range_count)) {
             let range = range?;
@@ -144,9 +188,9 @@ impl Reader {
                 self.again.extend(work);
             }
             self.check_stop()?;
-            let body = self.read(&entry, &mut file, &range)?;
+            let (body, share) = self.read(&entry, &mut file, &range)?;
             // a task that has ended early (its blob could not be created) no longer takes ranges: that is its decision
-            if sender.send(Feed::Piece(Piece { number, range, body })).is_err() {
+            if sender.send(Feed::Piece(Piece { number, range, body, share })).is_err() {
                 return Ok(());
             }
         }
@@ -154,40 +198,37 @@ impl Reader {
         Ok(())
     }
 
+    /// A range's bytes, or why there are none, with its share of the budget.
     fn read(
         &mut self,
         entry: &Entry,
         file: &mut NtfsFile,
         range: &Range,
-    ) -> Result<Result<(Bytes, Share), RangeStatus>, TransferError> {
+    ) -> Result<(Result<Bytes, RangeStatus>, Share), TransferError> {
         if range.bytes.end() > file.len() {
-            return Ok(Err(RangeStatus::FileUnexpectedEnd));
+            return Ok((Err(RangeStatus::FileUnexpectedEnd), self.share(0)?));
         }
         if self.given_up() {
-            return Ok(Err(RangeStatus::IOFailed));
+            return Ok((Err(RangeStatus::IOFailed), self.share(0)?));
         }
-        let length = range.bytes.length();
+        let (offset, length) = (range.bytes.offset(), range.bytes.length());
         let share = self.share(length)?;
         let mut buffer = vec![0; index(length)];
         let began = Instant::now();
-        match file.read_at(range.bytes.offset(), &mut buffer) {
-            Ok(()) => Ok(Ok((Bytes::from(buffer), share))),
-            Err(error) => {
-                tracing::warn!(file = %entry.file_path, offset = range.bytes.offset(), length, %error, "range cannot be read");
-                self.failures.count += 1;
-                self.failures.time += began.elapsed();
-                if self.failures.named.len() < FAILURES_KEPT {
-                    let (file_path, offset) = (entry.file_path.clone(), range.bytes.offset());
-                    self.failures.named.push(ReadFailure { file_path, offset, length });
-                }
-                Ok(Err(RangeStatus::IOFailed))
-            }
+        let Err(error) = file.read_at(offset, &mut buffer) else { return Ok((Ok(Bytes::from(buffer)), share)) };
+        let code = RangeStatus::IOFailed;
+        tracing::warn!(blob = %entry.blob_path, file = %entry.file_path, offset, length, code = code.as_str(), %error, "range cannot be read");
+        self.failures.add(began, entry, offset, length);
+        if self.given_up() {
+            tracing::error!(code = "DiskOperationFailed", "too many reads have failed: nothing more is read from the drive");
         }
+        Ok((Err(code), share))
     }
 
     fn given_up(&self) -> bool {
         let limits = &self.context.transfer;
-        self.failures.count >= limits.max_read_errors.max(1) || self.failures.time >= limits.max_read_error_time
+        let (files, sides) = (self.failures.trouble, self.sides.trouble());
+        files.count + sides.count >= limits.max_read_errors.max(1) || files.time + sides.time >= limits.max_read_error_time
     }
 
     /// The budget's share for a range; waits for the next window when the present one is used up.
@@ -245,11 +286,16 @@ impl Reader {
 
     /// Sends the ranges of an entry once more. It has kept its place in flight.
     fn send_again(&mut self, work: Work) -> Result<(), TransferError> {
-        match open::open(&self.context.transfer.files, &work.entry.file_path) {
+        let number = work.entry.number;
+        if self.given_up() {
+            self.in_flight.remove(&number);
+            return self.unread(&work.entry, &work.failed(BlobStatus::IOFailed, prepare::GIVEN_UP.to_owned()));
+        }
+        match self.open(&work.entry) {
             Ok(file) => self.feed(work, file),
             Err(failure) => {
-                self.in_flight.remove(&work.entry.number);
-                self.context.record(work.entry.number, &work.failed(failure.status, failure.why))
+                self.in_flight.remove(&number);
+                self.context.record(&work.entry, &work.failed(failure.status, failure.why))
             }
         }
     }

@@ -1,4 +1,5 @@
 //! The drives of `tests/data/drives`, unpacked once for each build and left in the target folder.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

@@ -1,5 +1,6 @@
 //! What is said when all drives have ended: a summary each, or one JSON document.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use crate::commands::output::to_stdout;
 use crate::drive::Source;
 use crate::foreign::Foreign;
 use crate::ingest::Ending;
-use crate::report::{Board, Receipt, Stopped, Summary};
+use crate::report::{Board, LogFacts, Receipt, Stopped, Summary};
 
 const AGAIN: &str = "run the same command again when the cause is gone";
 
@@ -18,6 +19,7 @@ pub(super) fn show(sources: &[Arc<Source>], endings: Vec<Option<Ending>>, json: 
     let ended: Vec<Ended> = sources.iter().zip(endings).map(|(source, ending)| Ended::new(source.name(), ending)).collect();
     let exit = ended.iter().map(Ended::exit).fold(Exit::Complete, Exit::graver);
     board.suspend(|| {
+        say_what_was_done_before(&ended);
         if json {
             return as_json(&ended);
         }
@@ -29,7 +31,7 @@ pub(super) fn show(sources: &[Arc<Source>], endings: Vec<Option<Ending>>, json: 
 
 /// One drive's end, as it is shown.
 enum Ended {
-    Receipt { receipt: Box<Receipt>, already: bool },
+    Receipt { receipt: Box<Receipt>, already: bool, kept: Option<PathBuf> },
     Stopped { stopped: Stopped, exit: Exit },
 }
 
@@ -37,7 +39,7 @@ impl Ended {
     fn new(source: &Foreign, ending: Option<Ending>) -> Self {
         let source = source.clone();
         match ending {
-            Some(Ending::Finished { receipt, already }) => Self::Receipt { receipt, already },
+            Some(Ending::Finished { receipt, already, kept }) => Self::Receipt { receipt, already, kept },
             Some(Ending::Halted(halt)) => {
                 Self::Stopped { stopped: Stopped::with_code(source, halt.code, Some(halt.detail)), exit: Exit::NotTaken }
             }
@@ -68,6 +70,15 @@ impl Ended {
     }
 }
 
+/// On stderr, for stdout may be for machines alone.
+fn say_what_was_done_before(ended: &[Ended]) {
+    for ended in ended {
+        if let Ended::Receipt { receipt, already: true, .. } = ended {
+            eprintln!("drive {} of job {}: already done", receipt.session.drive_id, receipt.session.job);
+        }
+    }
+}
+
 fn as_json(ended: &[Ended]) -> Result<(), Failure> {
     let drives: Result<Vec<Value>, _> = ended
         .iter()
@@ -87,13 +98,17 @@ fn as_json(ended: &[Ended]) -> Result<(), Failure> {
 fn as_text(ended: &[Ended]) {
     for ended in ended {
         match ended {
-            Ended::Receipt { receipt, already } => {
-                if *already {
-                    eprintln!("drive {} of job {}: already done", receipt.session.drive_id, receipt.session.job);
-                }
-                eprint!("{}", Summary::new(receipt, &[]));
-            }
+            Ended::Receipt { receipt, kept, .. } => eprint!("{}", Summary::new(receipt, &places(receipt, kept.as_deref()))),
             Ended::Stopped { stopped, .. } => eprint!("{stopped}"),
         }
     }
+}
+
+/// Where logs and receipt are: in the store, and kept here.
+fn places(receipt: &Receipt, kept: Option<&Path>) -> Vec<(&'static str, String)> {
+    let log = receipt.log.as_ref();
+    let uri = |of: fn(&LogFacts) -> Option<&String>| log.and_then(of).cloned();
+    let stored = [("error log", uri(|log| log.error_uri.as_ref())), ("verbose log", uri(|log| log.verbose_uri.as_ref()))];
+    let stored = stored.into_iter().filter_map(|(what, place)| Some((what, place?)));
+    stored.chain(kept.map(|folder| ("kept in", folder.display().to_string()))).collect()
 }

@@ -69,7 +69,7 @@ pub(super) fn head_of(answer: &Answer) -> Option<BlobHead> {
         length: answer.header("content-length")?.parse().ok()?,
         md5: answer.header("content-md5").and_then(|md5| STANDARD.decode(md5).ok()?.try_into().ok()),
         // on other kinds the name is just metadata of the customer
-        incomplete: kind == StoredKind::Page && mark_of(answer).is_some(),
+        incomplete: mark_of(answer).filter(|_| kind == StoredKind::Page).map(str::to_owned),
     })
 }
 

@@ -91,7 +91,7 @@ impl Store for Fake {
         tokio::task::yield_now().await;
         let path = format!("{}/{}", path.container(), path.name());
         let (etag, kind) = version(&path);
-        Ok(self.blobs.lock().unwrap().contains(&path).then_some(BlobHead { etag, kind, length: 0, md5: None, incomplete: false }))
+        Ok(self.blobs.lock().unwrap().contains(&path).then_some(BlobHead { etag, kind, length: 0, md5: None, incomplete: None }))
     }
 
     async fn create_container(&self, _: &ContainerName) -> Result<(), StoreError> {

@@ -1,0 +1,187 @@
+//! From what came of an entry's ranges to its outcome, in the log's words.
+
+use crate::foreign::Foreign;
+use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, PartStatus, RangeStatus};
+use crate::manifest::Entry;
+use crate::store::{StoreError, Target};
+
+use super::TransferError;
+use super::entry::Work;
+
+/// Said beside each missing or corrupt file of such a volume.
+pub(super) const DIRTY: &str = "the volume was not cleanly dismounted: eject the drive properly and ship it again";
+
+/// What came of an entry's ranges.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// The first that failed, with how many did.
+    pub(super) failed: Option<(RangeStatus, u64)>,
+    /// What the store said of a range that it refused.
+    pub(super) refusal: Option<StoreError>,
+    /// How many it refused.
+    pub(super) refused: u64,
+    /// Whether all were sent.
+    pub(super) whole: bool,
+}
+
+/// Whether a refusal is about the blob as a whole: its name, its type or its lease.
+fn of_the_blob(error: &StoreError) -> bool {
+    use StoreError::{AlreadyExists, BlockMissing, ConditionFailed, LeasePresent, WrongKind};
+    matches!(error, AlreadyExists | BlockMissing | ConditionFailed | LeasePresent | WrongKind)
+}
+
+impl Gathered {
+    pub(super) fn add(
+        &mut self,
+        done: Result<Result<(RangeStatus, Option<StoreError>), TransferError>, tokio::task::JoinError>,
+    ) -> Result<(), TransferError> {
+        let (status, refusal) = done.map_err(|e| TransferError::Internal(e.to_string()))??;
+        self.count(status, refusal);
+        Ok(())
+    }
+
+    /// Counts how one range ended.
+    pub(super) fn count(&mut self, status: RangeStatus, refusal: Option<StoreError>) {
+        if status != RangeStatus::Completed {
+            let failed = self.failed.get_or_insert((status, 0));
+            failed.1 += 1;
+        }
+        if let Some(error) = refusal {
+            self.refused += 1;
+            if self.refusal.is_none() || of_the_blob(&error) {
+                self.refusal = Some(error);
+            }
+        }
+    }
+
+    /// The store's refusal, if nothing else went wrong and it is about the blob rather than about a range: somebody else has the name.
+    pub(super) fn conflict(&mut self) -> Option<StoreError> {
+        let alone = self.failed.is_some_and(|(_, count)| count == self.refused);
+        if alone { self.refusal.take_if(|error| of_the_blob(error)) } else { None }
+    }
+
+    /// One sentence on what went wrong.
+    fn sentence(&self) -> Option<String> {
+        let (status, count) = self.failed?;
+        let refusal = self.refusal.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        Some(match status {
+            RangeStatus::Corrupted => format!("{count} range(s) differ from the manifest's hash"),
+            RangeStatus::FileUnexpectedEnd => format!("the file ends before {count} of its ranges do"),
+            RangeStatus::IOFailed => format!("the disk could not give {count} range(s)"),
+            other => format!("{count} range(s) ended as {}{refusal}", other.as_str()),
+        })
+    }
+}
+
+impl Work {
+    /// What the store is told of whose work this is.
+    pub(super) fn target(&self, session: &str) -> Target {
+        Target { path: self.path.clone(), session: session.to_owned(), entry: self.entry.number }
+    }
+
+    /// The outcome of an entry whose blob is there. `gathered` has failures only for page blobs, which show what was written.
+    pub(super) fn stored(&self, gathered: &Gathered) -> EntryOutcome {
+        let good = |part: Option<PartStatus>| part.is_none_or(|status| status == PartStatus::Completed);
+        let clean = gathered.failed.is_none() && !self.flawed && good(self.metadata) && good(self.properties);
+        EntryOutcome {
+            status: if clean { BlobStatus::Completed } else { BlobStatus::CompletedWithErrors },
+            disposition: self.disposition,
+            stored_as: self.stored_as(),
+            metadata: self.metadata,
+            properties: self.properties,
+            detail: self.detail(gathered),
+            exists_after: true,
+        }
+    }
+
+    /// The outcome of a block blob that was not committed: good ranges are staged, nothing is visible.
+    pub(super) fn not_committed(&self, gathered: &Gathered) -> EntryOutcome {
+        let cancelled = |part: Option<PartStatus>| part.map(|_| PartStatus::Cancelled);
+        EntryOutcome {
+            status: BlobStatus::CompletedWithErrors,
+            disposition: DispositionStatus::Cancelled,
+            stored_as: None,
+            metadata: cancelled(self.metadata),
+            properties: cancelled(self.properties),
+            detail: self.detail(gathered),
+            exists_after: self.present,
+        }
+    }
+
+    /// The outcome of an entry that failed as a whole.
+    pub(super) fn failed(&self, status: BlobStatus, why: String) -> EntryOutcome {
+        failed(&self.entry, status, why, self.present)
+    }
+
+    /// The outcome of an entry that was not to be stored if a blob of that name exists, and one does.
+    pub(super) fn skipped(&self) -> EntryOutcome {
+        skipped(&self.entry)
+    }
+
+    fn stored_as(&self) -> Option<Foreign> {
+        let now = format!("{}/{}", self.path.container(), self.path.name());
+        (now != self.entry.blob_path.raw()).then(|| Foreign::from(now))
+    }
+
+    fn detail(&self, gathered: &Gathered) -> Option<String> {
+        let of_the_disk =
+            matches!(gathered.failed, Some((RangeStatus::Corrupted | RangeStatus::FileUnexpectedEnd | RangeStatus::IOFailed, _)));
+        let dirty = (self.dirty && (of_the_disk || self.flawed)).then(|| DIRTY.to_owned());
+        let all: Vec<String> = gathered.sentence().into_iter().chain(self.remarks.iter().cloned()).chain(dirty).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+}
+
+/// The outcome of an entry of which nothing was stored.
+pub(super) fn failed(entry: &Entry, status: BlobStatus, why: String, existed: bool) -> EntryOutcome {
+    EntryOutcome {
+        status,
+        disposition: DispositionStatus::Cancelled,
+        stored_as: None,
+        metadata: entry.metadata().map(|_| PartStatus::Cancelled),
+        properties: entry.properties().map(|_| PartStatus::Cancelled),
+        detail: Some(why),
+        exists_after: existed,
+    }
+}
+
+/// The outcome of an entry that gives way to an existing blob, as asked.
+pub(super) fn skipped(entry: &Entry) -> EntryOutcome {
+    EntryOutcome {
+        status: BlobStatus::Completed,
+        disposition: DispositionStatus::Skipped,
+        stored_as: None,
+        metadata: entry.metadata().map(|_| PartStatus::Cancelled),
+        properties: entry.properties().map(|_| PartStatus::Cancelled),
+        detail: None,
+        exists_after: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gathered(ends: impl IntoIterator<Item = (RangeStatus, Option<StoreError>)>) -> Gathered {
+        let mut gathered = Gathered::default();
+        ends.into_iter().for_each(|(status, refusal)| gathered.count(status, refusal));
+        gathered
+    }
+
+    #[test]
+    fn a_refusal_of_the_blob_is_a_conflict_only_if_all_ranges_are_good() {
+        let refused = |error| (RangeStatus::BlobRequestFailed, Some(error));
+        let good = || (RangeStatus::Completed, None);
+        assert!(gathered([good(), good()]).conflict().is_none());
+        assert!(matches!(gathered([good(), refused(StoreError::WrongKind)]).conflict(), Some(StoreError::WrongKind)));
+        assert!(gathered([(RangeStatus::Corrupted, None), refused(StoreError::WrongKind)]).conflict().is_none());
+        assert!(gathered([refused(StoreError::ChecksumRefused { attempts: 2 })]).conflict().is_none());
+    }
+
+    #[test]
+    fn a_refusal_of_the_blob_is_kept_before_one_of_a_range() {
+        let ends = [StoreError::ChecksumRefused { attempts: 2 }, StoreError::LeasePresent, StoreError::ForeignBlocks];
+        let mut gathered = gathered(ends.map(|error| (RangeStatus::BlobRequestFailed, Some(error))));
+        assert!(matches!(gathered.conflict(), Some(StoreError::LeasePresent)));
+    }
+}
