@@ -2,87 +2,30 @@
 //! bytes changed, which is then read as anybody would: list folders, find files, read them, show their runs. The volume is
 //! `tests/data/fuzz/volume.xz`; `make.py` beside it made it.
 
+#[path = "fuzz_base.rs"]
+mod base;
 #[path = "fuzz_models.rs"]
 mod models;
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
-use std::path::Path;
-use std::process::Command;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
+use base::{BLOCK, Base, Patched, padded, protected, unprotect};
+use dockside::volume::ReadAt;
 use dockside::volume::ntfs::{Ntfs, NtfsFile, NtfsLimits, fuzzing};
-use dockside::volume::{ReadAt, ReadError};
 
 /// Bytes of a file record.
 const RECORD: usize = 1024;
-/// Bytes of an index block.
-const BLOCK: usize = 4096;
-/// Records of the sound volume that are in use or were.
-const RECORDS: usize = 136;
 /// Changes of one input.
 const MOST_CHANGES: usize = 16;
 /// Bytes read from the start of each file.
 const MOST_READ: u64 = 64 << 10;
 /// Files and directories visited.
-const MOST_NODES: usize = 200;
+const MOST_NODES: usize = 80;
 /// Bytes that a walk may ask of the device: far more than any does, far less than a loop would.
 const MOST_DEVICE_READ: u64 = 512 << 20;
-
-/// The sound volume, and where its structures lie.
-struct Base {
-    bytes: Vec<u8>,
-    places: serde_json::Value,
-}
-
-impl Base {
-    fn get() -> &'static Self {
-        static BASE: OnceLock<Base> = OnceLock::new();
-        BASE.get_or_init(|| {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .ancestors()
-                .map(|p| p.join("tests/data/fuzz"))
-                .find(|p| p.exists())
-                .unwrap();
-            let unpacked = Command::new("xz").args(["--decompress", "--stdout"]).arg(folder.join("volume.xz")).output().unwrap();
-            assert!(unpacked.status.success(), "xz is needed to unpack the volume");
-            let places = serde_json::from_slice(&std::fs::read(folder.join("volume.json")).unwrap()).unwrap();
-            Self { bytes: unpacked.stdout, places }
-        })
-    }
-
-    fn place(&self, name: &str) -> usize {
-        usize::try_from(self.places[name].as_u64().unwrap()).unwrap()
-    }
-}
-
-/// The sound volume with other bytes at some places, and how much of it was read.
-struct Patched {
-    parts: Vec<(usize, Vec<u8>)>,
-    read: AtomicU64,
-}
-
-impl ReadAt for Patched {
-    fn size(&self) -> u64 {
-        Base::get().bytes.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
-        ReadError::check(offset, buffer.len(), self.size())?;
-        self.read.fetch_add(buffer.len() as u64, Ordering::Relaxed);
-        let start = usize::try_from(offset).unwrap();
-        let end = start + buffer.len();
-        buffer.copy_from_slice(&Base::get().bytes[start..end]);
-        for (at, bytes) in &self.parts {
-            let (from, to) = (start.max(*at), end.min(at + bytes.len()));
-            if from < to {
-                buffer[from - start..to - start].copy_from_slice(&bytes[from - at..to - at]);
-            }
-        }
-        Ok(())
-    }
-}
 
 /// A file record: by its parsers alone.
 pub(crate) fn ntfs_record(input: &[u8]) {
@@ -130,54 +73,60 @@ pub(crate) fn lznt1(input: &[u8]) {
     }
 }
 
-/// A list of changes to the volume, which is then walked. A change: which structure (1 byte), its number (2), byte in it (2), length
-/// (2), the bytes. Structures are records (0) and index blocks (1), whose fix-ups are put right again, sectors (2) and the packed
-/// clusters (3).
+/// A list of changes to a volume, which is then walked. A change: which structure (1 byte), its number (2), byte in it (2), length
+/// (2), the bytes. Structures are records (0) and index blocks (1), whose fix-ups are put right again, sectors (2) and packed clusters
+/// (3); the first change says in bits 2 and 3 which volume it is.
 pub(crate) fn ntfs_volume(input: &[u8]) {
+    let base = Base::get(usize::from(input.first().map_or(0, |kind| kind / 4 % 4)));
     let mut parts: Vec<(usize, Vec<u8>)> = Vec::new();
     let mut rest = input;
     while let Some((head, body)) = rest.split_first_chunk::<7>().filter(|_| parts.len() < MOST_CHANGES) {
         let word = |at: usize| usize::from(u16::from_le_bytes([head[at], head[at + 1]]));
         let bytes = &body[..body.len().min(word(5))];
-        parts.push(change(&parts, head[0] % 4, word(1), word(3), bytes));
+        let (at, length, guarded) = structure(base, head[0], word(1));
+        parts.push((at, change(base, &parts, at..at + length, guarded, word(3), bytes)));
         rest = &body[bytes.len()..];
     }
-    explore(parts);
+    explore(base, parts);
+}
+
+/// First byte and length of a structure, and whether it has fix-ups.
+fn structure(base: &Base, kind: u8, number: usize) -> (usize, usize, bool) {
+    match kind % 4 {
+        0 => (base.mft + number % base.records * base.record, base.record, true),
+        1 => (base.indexes[number % base.indexes.len()], BLOCK, true),
+        2 => (number % (base.bytes.len() / 512) * 512, 512, false),
+        _ => (base.packed.start, base.packed.len(), false),
+    }
 }
 
 /// The whole structure, with the change made to what earlier changes left of it.
-fn change(before: &[(usize, Vec<u8>)], kind: u8, number: usize, within: usize, bytes: &[u8]) -> (usize, Vec<u8>) {
-    let base = Base::get();
-    let packed = base.place("packed_clusters") * 512;
-    let (at, length) = match kind {
-        0 => (base.place("mft") + number % RECORDS * RECORD, RECORD),
-        1 => (base.place("index") + number % 2 * BLOCK, BLOCK),
-        2 => (number % (base.bytes.len() / 512) * 512, 512),
-        _ => (base.place("packed_data"), packed),
-    };
-    let mut structure = base.bytes[at..at + length].to_vec();
-    for (_, changed) in before.iter().filter(|(place, changed)| *place == at && changed.len() == length) {
-        structure.clone_from(changed);
-    }
-    if kind < 2 {
+fn change(base: &Base, before: &[(usize, Vec<u8>)], place: Range<usize>, guarded: bool, within: usize, bytes: &[u8]) -> Vec<u8> {
+    let earlier = before.iter().rfind(|(at, changed)| *at == place.start && changed.len() == place.len());
+    let mut structure = earlier.map_or_else(|| base.bytes[place].to_vec(), |(_, changed)| changed.clone());
+    if guarded {
         unprotect(&mut structure);
     }
-    let within = within % length;
-    let end = (within + bytes.len()).min(length);
+    let within = within % structure.len();
+    let end = (within + bytes.len()).min(structure.len());
     structure[within..end].copy_from_slice(&bytes[..end - within]);
-    (at, if kind < 2 { protected(&structure, length) } else { structure })
+    if guarded { protected(&structure, structure.len()) } else { structure }
 }
 
-/// How many of the four files can be read: as the volume is, and with a record and an index block taken out and put back.
-pub(crate) fn sound() -> [usize; 3] {
-    let again = |kind: u8, number: usize| vec![change(&[], kind, number, 0, &[])];
-    let plain = (Base::get().place("plain") - Base::get().place("mft")) / RECORD;
-    [explore(Vec::new()), explore(again(0, plain)), explore(again(1, 0))]
+/// How many files of each volume can be read, as it is and with each record and index block taken out and put back.
+pub(crate) fn sound() -> Vec<[usize; 2]> {
+    let again = |base: &Base, (at, length, guarded)| (at, change(base, &[], at..at + length, guarded, 0, &[]));
+    let both = |base: &'static Base| {
+        let records = (0..base.records).map(|number| again(base, structure(base, 0, number)));
+        let blocks = (0..base.indexes.len()).map(|number| again(base, structure(base, 1, number)));
+        [explore(base, Vec::new()), explore(base, records.chain(blocks).collect())]
+    };
+    (0..4).map(|number| both(Base::get(number))).collect()
 }
 
-/// Walks the whole volume with some parts replaced; returns how many of four files can be found by name and read.
-fn explore(parts: Vec<(usize, Vec<u8>)>) -> usize {
-    let device = Arc::new(Patched { parts, read: AtomicU64::new(0) });
+/// Walks a volume with some parts replaced; returns how many files could be read.
+fn explore(base: &'static Base, parts: Vec<(usize, Vec<u8>)>) -> usize {
+    let device = Arc::new(Patched { base, parts, read: AtomicU64::new(0) });
     let found = walk(&device);
     let read = device.read.load(Ordering::Relaxed);
     assert!(read < MOST_DEVICE_READ, "{read} bytes of the device were read");
@@ -191,7 +140,7 @@ fn walk(device: &Arc<Patched>) -> usize {
         Err(error) => return usize::from(error.to_string().is_empty()),
     };
     assert!(files.info().size <= device.size() && files.info().records <= device.size() / 512);
-    let (mut open, mut seen) = (vec![files.root()], HashSet::new());
+    let (mut open, mut seen, mut found) = (vec![files.root()], HashSet::new(), 0);
     while let Some(directory) = open.pop() {
         let mut names = 0_u64;
         let listed = files.list(&directory, &mut |entry| {
@@ -200,16 +149,19 @@ fn walk(device: &Arc<Patched>) -> usize {
                 if entry.node.is_directory {
                     open.push(entry.node);
                 } else {
-                    drop(files.file(&entry.node).map(|mut file| read(&mut file, device.size())));
+                    let file = files.file(&entry.node).ok();
+                    found += usize::from(file.and_then(|mut file| read(&mut file, device.size())).is_some());
                 }
             }
             ControlFlow::Continue(())
         });
         assert!(names <= limits.names_per_directory, "{names} names: {listed:?}");
     }
-    let paths = ["plain.bin", "packed\\text", "many\\A NAME of middling length 31", "listed.bin"];
-    let found = paths.iter().filter_map(|path| files.lookup(&path.parse().unwrap()).and_then(|node| files.file(&node)).ok());
-    found.filter_map(|mut file| read(&mut file, device.size())).count()
+    for path in ["plain.bin", "packed\\text", "many\\A NAME of middling length 31", "listed.bin", "none\\at all"] {
+        let file = files.lookup(&path.parse().unwrap()).and_then(|node| files.file(&node)).ok();
+        found += usize::from(file.and_then(|mut file| read(&mut file, device.size())).is_some());
+    }
+    found
 }
 
 /// Reads a file's start and end and looks where it lies; `None` if it cannot be read.
@@ -222,54 +174,21 @@ fn read(file: &mut NtfsFile, volume: u64) -> Option<()> {
         assert!(end.is_some_and(|end| end <= volume), "an extent beyond the volume");
     }
     assert!(file.is_resident() || next == file.len(), "extents end at {next} of {}", file.len());
-    let mut buffer = vec![0; 10_007];
+    let length = usize::try_from(file.len().min(MOST_READ)).unwrap();
+    let (mut whole, mut pieces) = (vec![0; length], vec![0xEE; length]);
+    let at_once = file.read_at(0, &mut whole);
     let mut at = 0;
-    while at < file.len().min(MOST_READ) {
-        let length = usize::try_from((file.len() - at).min(10_007)).unwrap();
-        file.read_at(at, &mut buffer[..length]).ok()?;
-        at += length as u64;
-    }
+    let piecewise = pieces.chunks_mut(10_007).try_for_each(|piece| {
+        at += piece.len() as u64;
+        file.read_at(at - piece.len() as u64, piece)
+    });
+    let fits = at_once.is_ok() == piecewise.is_ok() && (at_once.is_err() || whole == pieces);
+    assert!(fits, "what is read depends on the request: {at_once:?}, {piecewise:?}");
+    at_once.ok()?;
+    let mut buffer = [0; 13];
     let tail = file.len().saturating_sub(13);
     let length = usize::try_from(file.len() - tail).unwrap();
     let tail = file.read_at(tail, &mut buffer[..length]);
     assert!(file.read_at(file.len(), &mut buffer[..1]).is_err());
     tail.ok()
-}
-
-fn padded(bytes: &[u8], length: usize) -> Vec<u8> {
-    let mut out = bytes.to_vec();
-    out.resize(length, 0);
-    out
-}
-
-/// The structure as it would lie on a disk: cut or filled to its length, and with its fix-ups where the fields for them make sense,
-/// so that most inputs get past that check.
-fn protected(input: &[u8], length: usize) -> Vec<u8> {
-    let mut record = padded(&input[..input.len().min(length)], length);
-    let Some((at, count)) = fixups(&record) else { return record };
-    let mark = [record[at], record[at + 1]];
-    for sector in 1..count {
-        let (slot, end) = (at + 2 * sector, sector * 512);
-        let word = [record[end - 2], record[end - 1]];
-        record[slot..slot + 2].copy_from_slice(&word);
-        record[end - 2..end].copy_from_slice(&mark);
-    }
-    record
-}
-
-/// The other way round, for a record from the sound volume.
-fn unprotect(record: &mut [u8]) {
-    let Some((at, count)) = fixups(record) else { return };
-    for sector in 1..count {
-        let (slot, end) = (at + 2 * sector, sector * 512);
-        let word = [record[slot], record[slot + 1]];
-        record[end - 2..end].copy_from_slice(&word);
-    }
-}
-
-fn fixups(record: &[u8]) -> Option<(usize, usize)> {
-    let word = |at: usize| usize::from(u16::from_le_bytes([record[at], record[at + 1]]));
-    let (at, count) = (word(4), word(6));
-    let fits = count == record.len() / 512 + 1 && at >= 8 && at + 2 * count <= 510;
-    fits.then_some((at, count))
 }

@@ -134,6 +134,11 @@ def structures():
     seed("ntfs_volume", "index", change(1, 0, 0, unprotected(data[places["index"]:][:4096])[:300]))
     seed("ntfs_volume", "boot", change(2, 0, 0, data[:84]))
     seed("ntfs_volume", "packed", change(3, 0, 0, packed[:200]))
+    # bits 2 and 3 of the first byte are another volume: with 4096-byte sectors, with large clusters, with fragmented files
+    for volume in 1, 2, 3:
+        for which in 5, 30, 64, 70:
+            seed("ntfs_volume", "other-%d-record-%d" % (volume, which), change(4 * volume, which, 22, b"\1"))
+        seed("ntfs_volume", "other-%d-index" % volume, change(4 * volume + 1, 0, 16, bytes(8)))
     upcase, attributes = 10, struct.unpack_from("<H", data, mft + 10 * RECORD + 20)[0]
     seed("ntfs_volume", "two", change(0, upcase, attributes, bytes(4)) + change(0, number["plain"], 22, b"\x03\x00"))
 
