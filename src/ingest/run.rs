@@ -298,6 +298,7 @@ impl<'a> Line<'a> {
             window: share.min(LARGEST_WINDOW),
             max_read_errors: services.config.limits.max_read_errors,
             max_read_error_time: Duration::from_secs(services.config.limits.max_read_error_seconds),
+            max_open_work: services.config.limits.max_amplification.saturating_mul(self.drive.source.size()),
             volume_dirty: opened.files.info().not_dismounted(),
             stop: services.stop.clone(),
             meter: Arc::new(Shown(progress.clone())),

@@ -152,6 +152,10 @@ impl Store for AzureStore {
         false
     }
 
+    fn check_name(&self, path: &BlobPath) -> Result<(), StoreError> {
+        self.client.endpoint.request(path.container(), Some(path.name()), &[]).map(drop)
+    }
+
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {
         let call = Call::new(Method::HEAD, container, None).query("restype", "container");
         match self.client.send(&call).await {
@@ -256,8 +260,8 @@ impl Store for AzureStore {
         let call = put(path).header("x-ms-blob-type", "PageBlob")?.header("x-ms-blob-content-length", &length.to_string())?;
         let call = with_condition(with_attributes(call, attributes)?, condition)?;
         let mark = target.mark();
-        // 63 bits that nobody else draws; kept in this process alone
-        let sequence = (fastrand::u64(..) >> 1).to_string();
+        // 53 bits that nobody else draws, kept in this process alone; the service takes 63, the emulator rounds what is longer
+        let sequence = (fastrand::u64(..) >> 11).to_string();
         let call = call.header(&format!("x-ms-meta-{MARK}"), &mark)?.header(SEQUENCE, &sequence)?;
         if let Err(failure) = self.client.send(&call).await {
             let expected = Expected::Pages { length, mark: &mark, sequence: &sequence };

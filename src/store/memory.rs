@@ -162,6 +162,10 @@ impl Store for MemoryStore {
         false
     }
 
+    fn check_name(&self, _path: &BlobPath) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {
         Ok(self.lock().containers.contains_key(container.as_str()))
     }

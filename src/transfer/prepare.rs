@@ -42,7 +42,11 @@ pub(super) async fn place(
             return Ok(Ok(Place { path: target.path, existed: false, leftover: Some(etag) }));
         }
     }
-    Ok(path_of(entry, &name.fate, existed).map(|path| Place { path, existed, leftover: None }))
+    // a dry run must fail what the store would
+    let refused = |error: StoreError| failed(entry, BlobStatus::BlobRequestFailed, error.to_string(), existed);
+    let path =
+        path_of(entry, &name.fate, existed).and_then(|path| transfer.store.check_name(&path).map_err(refused).map(|()| path));
+    Ok(path.map(|path| Place { path, existed, leftover: None }))
 }
 
 /// An unfinished page blob under the name that is this entry's own: a run before this one was interrupted. Nothing that runs now can
@@ -68,7 +72,7 @@ pub(super) fn unread(entry: &Entry, place: &Place) -> EntryOutcome {
 }
 
 /// Said of what was not read any more.
-pub(super) const GIVEN_UP: &str = "the drive was given up after too many failed reads";
+pub(super) const GIVEN_UP: &str = "the drive was given up after too many failed reads, or too much work to open its files";
 
 /// Gets what the blob of an entry carries, and sets the condition under which it may appear. `length` is that of its file.
 pub(super) async fn work(
@@ -184,6 +188,14 @@ async fn settle_condition(
             work.replaces(Some(found));
             Ok(Ok(()))
         }
-        _ => look_again(transfer, work).await,
+        _ => {
+            let looked = look_again(transfer, work).await;
+            // the entry before it in its chain stored the blob, even where a dry run has kept nothing
+            if name.after.is_some() {
+                work.existed = true;
+                work.disposition = DispositionStatus::Overwritten;
+            }
+            looked
+        }
     }
 }
