@@ -245,7 +245,7 @@ async fn each_station_that_cannot_be_read_has_its_code() {
 #[tokio::test]
 async fn a_drive_that_breaks_before_its_entries_leaves_log_and_receipt_and_can_be_tried_again() {
     let (made, lab, store) = (make(&items()), Lab::new(), Arc::new(MemoryStore::new()));
-    let ending = lab.ingest(&made, Drive::new(&made, Ill::At(vec![0..512])), Arc::clone(&store) as _).await;
+    let ending = lab.ingest(&made, Drive::new(&made, Ill::At(std::iter::once(0..512).collect())), Arc::clone(&store) as _).await;
     assert!(matches!(ending, Ending::Halted(_)), "{ending:?}");
     let session = std::fs::read_dir(lab.state.path().join("sessions")).unwrap().next().unwrap().unwrap().path();
     for file in ["error.xml", "receipt.json"] {
