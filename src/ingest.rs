@@ -11,6 +11,7 @@ mod access;
 mod account;
 mod admit;
 mod catalogue;
+mod containers;
 mod ending;
 mod finish;
 mod limits;
@@ -20,6 +21,7 @@ mod rename;
 mod report;
 mod run;
 mod services;
+mod settling;
 mod unlock;
 
 pub use access::{Access, AccessError};

@@ -34,6 +34,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Whether `put` and `commit` keep blobs invisible until complete, for page blobs too (a folder does, Azure does not).
     fn hides_incomplete_pages(&self) -> bool;
 
+    /// Whether the store can hold a blob of this name, as far as the name alone tells. Asks nobody.
+    fn check_name(&self, path: &BlobPath) -> Result<(), StoreError>;
+
     /// Whether the container exists.
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError>;
 

@@ -80,6 +80,9 @@ pub struct Transfer {
     pub max_read_errors: u64,
     /// Time that may be spent in reads that fail before the drive is given up.
     pub max_read_error_time: Duration,
+    /// Bytes of file tables that may be gone through to open files, as [`crate::volume::ntfs::NtfsFile::cost`] counts them, before the
+    /// drive is given up: many small entries of files in millions of pieces are more work than the drive's size tells.
+    pub max_open_work: u64,
     /// Whether the volume was not cleanly dismounted: said beside each missing or corrupt file.
     pub volume_dirty: bool,
     /// Asked to stop.

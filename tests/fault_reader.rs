@@ -242,6 +242,29 @@ async fn each_station_that_cannot_be_read_has_its_code() {
     assert_eq!(code(size - 8_192..size).await, DriveCode::DiskOperationFailed);
 }
 
+#[tokio::test]
+async fn a_drive_that_breaks_before_its_entries_leaves_log_and_receipt_and_can_be_tried_again() {
+    let (made, lab, store) = (make(&items()), Lab::new(), Arc::new(MemoryStore::new()));
+    let ending = lab.ingest(&made, Drive::new(&made, Ill::At(std::iter::once(0..512).collect())), Arc::clone(&store) as _).await;
+    assert!(matches!(ending, Ending::Halted(_)), "{ending:?}");
+    let session = std::fs::read_dir(lab.state.path().join("sessions")).unwrap().next().unwrap().unwrap().path();
+    for file in ["error.xml", "receipt.json"] {
+        let text = std::fs::read_to_string(session.join(file)).unwrap();
+        assert!(text.contains("DiskOperationFailed"), "{text}");
+    }
+    let again = lab.ingest(&made, made.reader(), store).await;
+    assert!(matches!(again, Ending::Finished { already: false, .. }), "{again:?}");
+}
+
+#[tokio::test]
+async fn who_is_asked_to_stop_while_unlocking_begins_nothing_more() {
+    let (made, lab, memory) = (make(&items()), Lab::new(), Arc::new(MemoryStore::new()));
+    lab.stop.ask();
+    let ending = lab.ingest(&made, made.reader(), Arc::clone(&memory) as _).await;
+    assert!(matches!(&ending, Ending::Interrupted { cause } if cause == "asked to stop"), "{ending:?}");
+    assert!(visible(&memory).await.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_is_stopped_anywhere_completes_when_it_is_repeated() {
     let made = make(&items());

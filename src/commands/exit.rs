@@ -99,7 +99,8 @@ impl Failure {
     pub(crate) fn print(&self) {
         let mut lines = self.lines.iter();
         if let Some(first) = lines.next() {
-            eprintln!("dockside: error: {first}");
+            // a manifest has a line for each finding
+            eprintln!("dockside: error: {}", first.replace('\n', "\n  "));
         }
         for line in lines {
             eprintln!("  remedy: {line}");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::Semaphore;
@@ -20,6 +21,9 @@ use crate::store::{Credentials, StoreConfig, StoreUrl};
 use crate::transfer::{Budget, Host, Stop};
 
 mod endings;
+
+/// How long a second signal waits for the drives' tasks to be dropped.
+const LEAVE_TIME: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,8 +118,9 @@ fn admit(arguments: &Arguments, job: &Arc<Job>) -> Result<Vec<Admitted>, Failure
     let (sources, given) = (&arguments.sources, &arguments.drive_ids);
     let opened = sources.iter().map(|path| look::open_source(path)).collect::<Result<Vec<_>, _>>()?;
     let serials = opened.iter().filter(|source| source.serial().is_some()).count();
-    let alone = sources.len() == 1 && given.is_empty();
-    if given.len() != sources.len() && !alone && serials < sources.len() {
+    // each source knows its own id, or there is but one to match
+    let none_needed = given.is_empty() && (sources.len() == 1 || serials == sources.len());
+    if given.len() != sources.len() && !none_needed {
         let list = look::list(job);
         let message = format!(
             "{} source(s) and {} --drive-id: give one for each; job {} has: {list}",
@@ -173,6 +178,14 @@ fn store(arguments: &Arguments, config: &Config, job: &Job) -> Result<StoreConfi
     })
 }
 
+/// Drops the drives' tasks where they stand. With them go their locks and scratch folders; what still reads or writes finds its files gone.
+async fn leave<T: 'static>(mut running: JoinSet<T>) {
+    running.abort_all();
+    let all = async { while running.join_next().await.is_some() {} };
+    // a task that computes does not notice; the next run of its session cleans up behind it
+    let _ = tokio::time::timeout(LEAVE_TIME, all).await;
+}
+
 /// Runs all drives side by side; a second signal leaves them where they are.
 async fn all(arguments: &Arguments, drives: Vec<Admitted>, services: Services, board: &Board) -> Result<Exit, Failure> {
     let names: Vec<Arc<Source>> = drives.iter().map(|drive| Arc::clone(&drive.source)).collect();
@@ -193,6 +206,7 @@ async fn all(arguments: &Arguments, drives: Vec<Admitted>, services: Services, b
         () = finished => {}
         watched = signals::watch(&services.stop) => {
             watched.map_err(|e| Failure::with(Exit::Internal, format!("signals cannot be watched: {e}")))?;
+            leave(running).await;
             return Err(Failure::with(Exit::Interrupted, "stopped at once").remedy("run the same command again"));
         }
     }

@@ -64,7 +64,7 @@ fn look(source: &Arc<Source>, key: Option<&Given>, shown: &mut Value) -> Result<
     let opened = look::open(located, key)?;
     shown["fileSystem"] = file_system(&opened);
     if let (Some(job), Some(drive)) = (key.job(), &key.drive) {
-        shown["manifest"] = manifest::summary(&opened.files, job, drive, source.size())?;
+        shown["manifest"] = manifest::summary(&opened.files, job, drive, &key.limits.manifest(source.size()))?;
     }
     Ok(())
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
+use crate::config::{Config, Limits};
 use crate::drive::{DriveId, Source};
 use crate::ingest::{Halt, Located, Opened, Unlocked, locate};
 use crate::job::Job;
 use crate::secret::{RecoveryPassword, read_key_file};
-use crate::volume::bitlocker::PROTECTORS_TRIED;
-use crate::volume::ntfs::NtfsLimits;
 
 /// Where the recovery password comes from. Never an argument: process lists are read by everybody.
 #[derive(Args, Debug)]
@@ -30,21 +29,24 @@ pub(crate) struct Key {
 impl Key {
     /// The password, if any was given.
     pub(crate) fn password(&self) -> Result<Option<Given>, Failure> {
+        // there is no --config here: the usual file or the defaults
+        let limits = || Config::load(None).map(|config| config.limits).map_err(|e| Failure::usage_of(&e));
         if let Some(file) = &self.file {
             let password = read_key_file(file).map_err(|e| Failure::usage_of(&e))?;
-            return Ok(Some(Given { password: Password::Own(password), drive: None }));
+            return Ok(Some(Given { password: Password::Own(password), drive: None, limits: limits()? }));
         }
         let Some(file) = &self.job else { return Ok(None) };
         let job = Arc::new(Job::read(file).map_err(|e| Failure::usage_of(&e))?);
         let drive = one_drive(&job, self.drive_id.as_ref())?;
-        Ok(Some(Given { password: Password::Job(Arc::clone(&job)), drive: Some(drive) }))
+        Ok(Some(Given { password: Password::Job(Arc::clone(&job)), drive: Some(drive), limits: limits()? }))
     }
 }
 
-/// A recovery password, and the drive of the job that it belongs to.
+/// A recovery password, the drive of the job that it belongs to, and what may be asked of a drive.
 pub(crate) struct Given {
     password: Password,
     pub(crate) drive: Option<DriveId>,
+    pub(crate) limits: Limits,
 }
 
 enum Password {
@@ -114,12 +116,12 @@ pub(crate) fn locate_in(source: &Arc<Source>) -> Result<Located, Failure> {
 
 /// Unlocks a located drive.
 pub(crate) fn unlock(located: Located, key: &Given) -> Result<Unlocked, Failure> {
-    located.unlock(key.password()?, PROTECTORS_TRIED).map_err(|halt| halted(&halt))
+    located.unlock(key.password()?, key.limits.protectors()).map_err(|halt| halted(&halt))
 }
 
 /// Unlocks and opens a located drive.
 pub(crate) fn open(located: Located, key: &Given) -> Result<Opened, Failure> {
-    unlock(located, key)?.open(NtfsLimits::default()).map_err(|halt| halted(&halt))
+    unlock(located, key)?.open(key.limits.ntfs()).map_err(|halt| halted(&halt))
 }
 
 /// A drive's code as a failure with its remedy.

@@ -27,7 +27,7 @@ impl Access {
             };
             return Ok(Self::Open(Arc::new(store::DryRun::new(None, url))));
         }
-        let policy = RetryPolicy { total: Duration::from_secs(transfer.retry_seconds), ..RetryPolicy::default() };
+        let policy = retries(transfer);
         match store::open_with(config, transfer.upload_slots(), &policy) {
             Ok(store) if dry_run.is_some() => {
                 let url = store.url();
@@ -40,6 +40,12 @@ impl Access {
     }
 }
 
+/// How long a request is repeated is for the configuration alone to say: a bound on the attempts would be reached long before it, for
+/// pauses do not grow beyond half a minute.
+fn retries(transfer: &Transfer) -> RetryPolicy {
+    RetryPolicy { attempts: u32::MAX, total: Duration::from_secs(transfer.retry_seconds), ..RetryPolicy::default() }
+}
+
 /// Why the store cannot be used: in one sentence, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -48,5 +54,18 @@ pub struct AccessError(String);
 impl From<&OpenError> for AccessError {
     fn from(error: &OpenError) -> Self {
         Self(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Machine};
+
+    #[test]
+    fn nothing_but_retry_seconds_bounds_the_retries() {
+        let transfer = Transfer { retry_seconds: 86_400, ..Config::defaults(&Machine::here()).transfer };
+        let policy = retries(&transfer);
+        assert_eq!((policy.attempts, policy.total), (u32::MAX, Duration::from_hours(24)));
     }
 }

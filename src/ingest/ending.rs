@@ -9,7 +9,7 @@ use crate::report::{DriveCode, Receipt};
 pub struct Halt {
     /// The code; its table has cause and remedy.
     pub code: DriveCode,
-    /// What was found, in one sentence, without secrets; foreign text escaped.
+    /// What was found, without secrets; foreign text escaped. One sentence; a manifest's findings have a line each behind it.
     pub detail: String,
 }
 
@@ -29,6 +29,11 @@ impl Halt {
     /// A halt with a sentence of its own.
     pub fn new(code: DriveCode, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
+    }
+
+    /// The detail on one line, for a log: of a list of findings the first.
+    pub(super) fn in_short(&self) -> String {
+        self.detail.lines().take(2).collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -10,14 +10,14 @@ use jiff::Timestamp;
 use super::account::Account;
 use super::report::{Desk, ReportError, write_log};
 use super::run::{Broken, blocking};
-use super::{Admitted, DryRun, Halt, Opened, Services};
+use super::{Admitted, DryRun, Halt, Opened, Services, containers};
 use crate::foreign::Foreign;
 use crate::job::{JobDrive, LogLevel};
 use crate::ledger::state::{Output, Session, SessionKey, SessionLock};
 use crate::manifest::Catalogue;
 use crate::report::{
-    Detail, DriveCode, DriveFacts, LogFacts, LogNames, ManifestFacts, ReadError, Receipt, SessionFacts, Stamp, Tally, Verified,
-    lower_hex, tally,
+    Detail, DriveCode, DriveFacts, DriveLogError, LogFacts, LogNames, ManifestFacts, ReadError, Receipt, SessionFacts, Stamp,
+    Tally, Verified, lower_hex, tally,
 };
 use crate::store::Store;
 use crate::transfer::Finished;
@@ -55,8 +55,12 @@ pub(super) fn session_key(drive: &Admitted, services: &Services, store: &Arc<dyn
 /// The receipt of an earlier run that went through all entries.
 pub(super) fn earlier(session: &Session) -> Result<Option<Box<Receipt>>, Broken> {
     let Some(path) = session.finished() else { return Ok(None) };
-    let unreadable =
-        |error: &dyn std::error::Error| Broken::Interrupted(format!("the receipt {} cannot be read: {error}", path.display()));
+    let unreadable = |error: &dyn std::error::Error| {
+        let path = path.display();
+        Broken::Interrupted(format!(
+            "the receipt {path} of an earlier run is damaged ({error}): remove it to run the session anew"
+        ))
+    };
     let text = std::fs::read(&path).map_err(|e| unreadable(&e))?;
     let receipt: Receipt = serde_json::from_slice(&text).map_err(|e| unreadable(&e))?;
     let ran = matches!(
@@ -166,8 +170,8 @@ impl Closing<'_> {
         log: &mut LogFacts,
     ) -> Result<(), ReportError> {
         let place = &self.services.job.diagnostics;
-        let created = self.store.create_container(place).await;
-        created.map_err(|source| ReportError::Upload { what: place.to_string(), source })?;
+        let there = containers::ensure(&self.store, place).await;
+        there.map_err(|source| ReportError::Upload { what: place.to_string(), source })?;
         if let Some((file, sha256)) = file {
             self.desk().log(&self.log_name(Detail::Error), &file, sha256, Detail::Error, log).await?;
         }
@@ -266,6 +270,7 @@ fn read_errors(finished: &Finished) -> Vec<ReadError> {
 /// What stops the reports stops the run: its outcomes are the same again when it is repeated.
 fn broken(error: &ReportError) -> Broken {
     match error {
+        ReportError::Log(DriveLogError::Write(_) | DriveLogError::Record(_)) => Broken::interrupted(error),
         ReportError::Log(_) | ReportError::Json(_) => Broken::internal(error),
         ReportError::File { .. } | ReportError::State(_) | ReportError::Upload { .. } | ReportError::Name { .. } => {
             Broken::interrupted(error)

@@ -8,10 +8,10 @@ use tracing::Instrument as _;
 
 use super::account::Account;
 use super::finish::{Closing, Facts};
-use super::names::{self, NameIndex, NameOptions, NamesError, Survey};
+use super::names::{NameIndex, NameOptions, NamesError, Survey};
 use super::rename::LateNames;
 use super::unlock::{Opened, locate};
-use super::{Access, Admitted, Ending, Halt, Services, catalogue, plan};
+use super::{Access, Admitted, Ending, Halt, Services, catalogue, containers, plan, settling};
 use crate::ledger::state::{Output, Session, SessionLock};
 use crate::ledger::{Records, Scratch};
 use crate::manifest::Catalogue;
@@ -43,6 +43,11 @@ impl From<Halt> for Broken {
 }
 
 impl Broken {
+    /// The wish to stop was seen.
+    pub(super) fn stopped() -> Self {
+        Self::interrupted(&TransferError::Stopped)
+    }
+
     /// A run that can be repeated.
     pub(super) fn interrupted(error: &dyn std::error::Error) -> Self {
         Self::Interrupted(Halt::of(DriveCode::InternalError, error).detail)
@@ -68,7 +73,7 @@ pub async fn ingest_opened(drive: Admitted, opened: Opened, services: Services, 
 }
 
 async fn line(drive: Admitted, opened: Option<Opened>, services: Services, progress: Progress) -> Ending {
-    let ending = match Line::begin(&drive, opened, &services) {
+    let ending = match Line::begin(&drive, opened, &services).await {
         Ok(Begun::Done(receipt, kept)) => Ok(Ending::Finished { receipt, already: true, kept: Some(kept) }),
         Ok(Begun::Line(line)) => line.run(&progress).await,
         Err(broken) => Err(broken),
@@ -77,7 +82,7 @@ async fn line(drive: Admitted, opened: Option<Opened>, services: Services, progr
     match ending {
         Ok(ending) => ending,
         Err(Broken::Halted(halt)) => {
-            tracing::warn!(code = halt.code.as_str(), detail = %halt.detail, "drive not taken");
+            tracing::warn!(code = halt.code.as_str(), detail = %halt.in_short(), "drive not taken");
             Ending::Halted(halt)
         }
         Err(Broken::Interrupted(cause)) => {
@@ -108,24 +113,36 @@ enum Begun<'a> {
 
 impl<'a> Line<'a> {
     /// The way to the store is open, and nobody else runs this session; one that ran to its end is not run again.
-    fn begin(drive: &'a Admitted, opened: Option<Opened>, services: &'a Services) -> Result<Begun<'a>, Broken> {
+    async fn begin(drive: &'a Admitted, opened: Option<Opened>, services: &'a Services) -> Result<Begun<'a>, Broken> {
         let line = drive.line()?;
         let store = match &services.access {
             Access::Open(store) => Arc::clone(store),
             Access::Closed(error) => return Err(Halt::of(DriveCode::BlobRequestForbidden, error).into()),
         };
         let key = super::finish::session_key(drive, services, &store, line);
-        let session = services.state.session(&key);
-        let lock = session.lock().map_err(|error| Broken::interrupted(&error))?;
-        if services.dry_run.is_none()
-            && let Some(receipt) = super::finish::earlier(&session)?
-        {
-            return Ok(Begun::Done(receipt, kept(&session)));
+        let (session, dry) = (services.state.session(&key), services.dry_run.is_some());
+        // on a thread of its own: what a broken run left here is removed now, and can be large
+        let locked = blocking(move || {
+            let lock = session.lock().map_err(|error| Broken::interrupted(&error))?;
+            let earlier = if dry { None } else { super::finish::earlier(&session)? };
+            Ok::<_, Broken>((lock, earlier))
+        });
+        let (lock, earlier) = locked.await??;
+        if let Some(receipt) = earlier {
+            return Ok(Begun::Done(receipt, kept(lock.session())));
         }
         Ok(Begun::Line(Box::new(Self { drive, services, store, lock, stamp: Stamp::now(), opened })))
     }
 
     async fn run(self, progress: &Progress) -> Result<Ending, Broken> {
+        let ending = self.end(progress).await;
+        let Self { lock, .. } = self;
+        // removes the scratch files, which can be large; what goes wrong there is for the session's next run
+        let _ = blocking(move || drop(lock)).await;
+        ending
+    }
+
+    async fn end(&self, progress: &Progress) -> Result<Ending, Broken> {
         let mut facts = Facts::of(self.drive);
         let ended = self.steps(progress, &mut facts).await;
         match ended {
@@ -134,7 +151,8 @@ impl<'a> Line<'a> {
                 Ok(Ending::Finished { receipt: Box::new(receipt), already: false, kept })
             }
             Err(Broken::Halted(halt)) => {
-                if halt.code.leaves() == Leaves::Refused {
+                // the disk's own failure ends a drive, whether or not it got as far as its entries
+                if halt.code.leaves() != Leaves::Held {
                     self.closing(facts).refused(halt.code).await;
                 }
                 Err(Broken::Halted(halt))
@@ -148,6 +166,7 @@ impl<'a> Line<'a> {
         progress.stage("unlocking");
         let opened = self.open().await?;
         facts.opened(&opened);
+        self.unless_stopped()?;
         progress.stage("reading the manifest");
         let scratch = self.lock.scratch();
         let catalogue = Arc::new(self.catalogue(&opened, scratch).await?);
@@ -155,13 +174,20 @@ impl<'a> Line<'a> {
         let records = Scratch::create(scratch, catalogue.summary().entries, catalogue.summary().ranges);
         let records: Arc<dyn Records> = Arc::new(records.map_err(|e| Broken::interrupted(&e))?);
         let account = Account { catalogue, records };
+        self.unless_stopped()?;
         progress.stage("settling names");
         let index = self.names(&account, scratch).await?;
+        self.unless_stopped()?;
         progress.stage("transferring");
         progress.total(account.catalogue.summary().content_bytes, account.catalogue.summary().entries);
         let finished = self.transfer(&opened, &account, index, progress).await?;
         progress.stage("reporting");
         self.closing(facts.clone()).finished(account, finished, scratch).await
+    }
+
+    /// Between two steps. Behind the transfer nothing is asked any more: what is stored gets its log and receipt.
+    fn unless_stopped(&self) -> Result<(), Broken> {
+        if self.services.stop.asked() { Err(Broken::stopped()) } else { Ok(()) }
     }
 
     fn closing(&self, facts: Facts) -> Closing<'_> {
@@ -194,8 +220,13 @@ impl<'a> Line<'a> {
 
     async fn catalogue(&self, opened: &Opened, scratch: &Path) -> Result<Catalogue, Broken> {
         let limits = self.services.config.limits.manifest(self.drive.source.size());
-        let (drive, files, scratch) = (self.drive.clone(), opened.files.clone(), scratch.to_owned());
-        blocking(move || catalogue::read(&files, drive.line()?, &drive.id, &limits, &scratch)).await?
+        let (drive, files) = (self.drive.clone(), opened.files.clone());
+        let spool = catalogue::Spool {
+            scratch: scratch.to_owned(),
+            state: Arc::clone(&self.services.state),
+            stop: self.services.stop.clone(),
+        };
+        blocking(move || catalogue::read(&files, drive.line()?, &drive.id, &limits, &spool)).await?
     }
 
     /// Settles every name, and sees to it that the containers are there before the first write.
@@ -205,7 +236,7 @@ impl<'a> Line<'a> {
             scratch: scratch.to_owned(),
             heads: self.services.config.transfer.upload_slots(),
         };
-        let settled = names::settle(|| account.catalogue.entries(), &self.store, account.records.as_ref(), &options).await;
+        let settled = settling::settle(account.clone(), Arc::clone(&self.store), options, self.services.stop.clone()).await?;
         let (survey, index) = settled.map_err(|error| match error {
             NamesError::Store { source, .. } => self.before_the_first_write(&source),
             NamesError::TooManyContainers => Halt::of(DriveCode::ManifestFormatInvalid, &error).into(),
@@ -216,11 +247,11 @@ impl<'a> Line<'a> {
     }
 
     async fn containers(&self, survey: &Survey) -> Result<(), Broken> {
-        let diagnostics = &self.services.job.diagnostics;
-        for container in survey.missing_containers().chain([diagnostics]) {
+        for container in survey.missing_containers() {
             self.store.create_container(container).await.map_err(|error| self.before_the_first_write(&error))?;
         }
-        Ok(())
+        let diagnostics = &self.services.job.diagnostics;
+        containers::ensure(&self.store, diagnostics).await.map_err(|error| self.before_the_first_write(&error))
     }
 
     /// Nothing has been written yet: a refused access holds the drive instead of interrupting it.
@@ -267,6 +298,7 @@ impl<'a> Line<'a> {
             window: share.min(LARGEST_WINDOW),
             max_read_errors: services.config.limits.max_read_errors,
             max_read_error_time: Duration::from_secs(services.config.limits.max_read_error_seconds),
+            max_open_work: services.config.limits.max_amplification.saturating_mul(self.drive.source.size()),
             volume_dirty: opened.files.info().not_dismounted(),
             stop: services.stop.clone(),
             meter: Arc::new(Shown(progress.clone())),

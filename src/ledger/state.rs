@@ -18,7 +18,7 @@ pub use output::{Output, PendingOutput};
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -41,6 +41,14 @@ pub enum StateError {
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// Others could put a receipt there and make a drive look done. A fault of the set-up.
+    #[error("the state folder {path} has mode {mode:04o}: others may write in it (chmod go-w)")]
+    OpenToOthers {
+        /// The folder.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
     },
     /// Another run, dry or not, works on the same session.
     #[error("session {session} is running already (lock file {path})")]
@@ -120,6 +128,10 @@ impl StateDir {
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let refused = |source| StateError::NotWritable { path: path.display().to_string(), source };
         make_folder(path).and_then(|()| probe(path)).map_err(refused)?;
+        let mode = fs::metadata(path).map_err(refused)?.permissions().mode() & 0o7777;
+        if mode & 0o022 != 0 {
+            return Err(StateError::OpenToOthers { path: path.display().to_string(), mode });
+        }
         // a later change of the working directory must not move it
         let path = fs::canonicalize(path).map_err(refused)?;
         Ok(Self { path })

@@ -296,12 +296,18 @@ impl fmt::Display for Finding {
 }
 
 impl fmt::Display for Findings {
-    /// One finding: itself. More: the number and the first.
+    /// One finding: itself. More: their number, then each that is kept on a line of its own, then how many are not shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.shown.first() {
-            Some(first) if self.total == 1 => write!(f, "{first}"),
-            Some(first) => write!(f, "{} findings, the first: {first}", self.total),
-            None => write!(f, "{} findings", self.total),
+        if let (1, [only]) = (self.total, self.shown.as_slice()) {
+            return write!(f, "{only}");
+        }
+        write!(f, "{} findings", self.total)?;
+        for finding in &self.shown {
+            write!(f, "\n{finding}")?;
+        }
+        match self.total.saturating_sub(self.shown.len() as u64) {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
         }
     }
 }

@@ -19,6 +19,8 @@ use crate::foreign::Foreign;
 pub const SIDE_FILE_BYTES: u64 = 64 << 10;
 /// Bytes of all metadata names and values of a blob: the store's limit.
 const METADATA_BYTES: usize = 8 << 10;
+/// The metadata name by which a store marks a page blob that is not complete: no customer's.
+const RESERVED: &str = "dockside_incomplete";
 
 /// Why a side file cannot be used. Names are cut, values are never repeated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +50,9 @@ pub enum SideFileError {
     /// A name that is no metadata name: ASCII letters, digits and underscores, no digit first.
     #[error("{0} is no metadata name: ASCII letters, digits and underscores, no digit first")]
     Name(Foreign),
+    /// The name that marks unfinished page blobs.
+    #[error("{0} is a metadata name of the store's own use")]
+    Reserved(Foreign),
     /// An element that properties do not have.
     #[error("{0} is no property")]
     Unknown(Foreign),
@@ -72,6 +77,9 @@ pub fn parse_metadata(bytes: &[u8]) -> Result<Vec<(String, String)>, SideFileErr
     flat::read(bytes, "Metadata", |Flat { name, value }| {
         if !is_metadata_name(name) {
             return Err(SideFileError::Name(cut(name)));
+        }
+        if name.eq_ignore_ascii_case(RESERVED) {
+            return Err(SideFileError::Reserved(cut(name)));
         }
         let value = header_value(name, value)?;
         total += name.len() + value.len();

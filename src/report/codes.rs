@@ -138,7 +138,7 @@ codes! {
         "Correct the list in the storage account: XML with `BlobPath` and `BlobPathPrefix` elements."
     BlobRequestForbidden        Held    true
         "The storage account refuses access, or no credential is configured for it; nothing was stored."
-        "Put a valid account key or token for the account into the configuration, with rights to read, write, list and create containers."
+        "Put a valid account key or token for the account into the configuration, with rights to read, write, list and create containers; for a folder, let dockside's user write there."
     InternalError               Refused true
         "An error inside dockside stopped the drive."
         "Keep the program's log, and report it with the version; the drive can be tried again."
@@ -171,7 +171,7 @@ codes! {
         "Go on there; if that host or folder is gone for good, ask the administrator to give the session up."
     ContainerMissing            Held    false
         "A target container does not exist and may not be created with the configured credential; nothing was stored."
-        "The customer creates the container, or gives a credential that may create containers."
+        "The customer creates the container, or gives a credential that may create containers; check that the store's address leads to the account, and that a folder's container is a folder."
 }
 
 impl fmt::Display for DriveCode {

@@ -303,7 +303,7 @@ impl Receipt {
     /// The same with what the entries came to; the status stays.
     #[must_use]
     pub fn with(self, tally: Tally) -> Self {
-        let Tally { counts, bytes, exceptions, exceptions_truncated } = tally;
+        let Tally { counts, bytes, exceptions, exceptions_truncated, .. } = tally;
         Self { counts, bytes, exceptions, exceptions_truncated, ..self }
     }
 

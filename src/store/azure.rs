@@ -11,7 +11,7 @@ mod settle;
 mod url;
 mod xml;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,7 +22,7 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::client::{ClientOptions, HttpConnector as _, ReqwestConnector};
 
 use self::answer::Answer;
-use self::attributes::{MARK, has_metadata, mark_of, with_attributes, with_condition, with_metadata};
+use self::attributes::{MARK, SEQUENCE, has_metadata, mark_of, with_attributes, with_condition, with_metadata};
 use self::client::{Call, Client, CredentialSource, Failure, Success};
 use self::settle::Expected;
 use self::xml::quoted;
@@ -41,8 +41,9 @@ const PAGES: usize = 4 << 20;
 pub struct AzureStore {
     client: Client,
     url: String,
-    /// Page blobs that this process created and is writing: what was never written there is zero.
-    fresh: Mutex<HashSet<BlobPath>>,
+    /// Page blobs that this process created and is writing: what was never written there is zero. The sequence number drawn for each
+    /// tells it from any other blob that gets its name.
+    fresh: Mutex<HashMap<BlobPath, String>>,
 }
 
 /// What an account needs.
@@ -64,7 +65,7 @@ impl AzureStore {
         Ok(Self { client: Client { http, endpoint, account, credentials, policy }, url, fresh: Mutex::default() })
     }
 
-    fn fresh(&self) -> MutexGuard<'_, HashSet<BlobPath>> {
+    fn fresh(&self) -> MutexGuard<'_, HashMap<BlobPath, String>> {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,21 +83,31 @@ impl AzureStore {
         }
     }
 
-    /// Writes up to 4 MiB of a page blob.
-    async fn put_page(&self, path: &BlobPath, offset: u64, body: Bytes, digest: &Digest) -> Result<u64, StoreError> {
+    /// Writes up to 4 MiB of the page blob that was created with this sequence number, and of no other.
+    async fn put_page(
+        &self,
+        path: &BlobPath,
+        sequence: &str,
+        (offset, body): (u64, Bytes),
+        digest: &Digest,
+    ) -> Result<u64, StoreError> {
         let end = offset + (body.len() as u64).saturating_sub(1);
         let call = put(path)
             .query("comp", "page")
             .header("x-ms-page-write", "update")?
+            .header("x-ms-if-sequence-number-eq", sequence)?
             .header("x-ms-range", &format!("bytes={offset}-{end}"))?
             .body(body, digest)?;
         Ok(self.client.send(&call).await?.refusals)
     }
 
-    /// The blob's headers, if it is the page blob that this session is writing.
+    /// The blob's headers, if it is the page blob that this work created.
     async fn own_pages(&self, target: &Target) -> Result<(BlobHead, Answer), StoreError> {
         let found = self.client.head(&target.path).await?;
-        found.filter(|(head, _)| head.incomplete.as_ref() == Some(&target.session)).ok_or(StoreError::ConditionFailed)
+        let created = self.fresh().get(&target.path).cloned();
+        let same = |answer: &Answer| created.is_none_or(|sequence| answer.header(SEQUENCE) == Some(&sequence));
+        let own = found.filter(|(head, answer)| head.incomplete == Some(target.mark()) && same(answer));
+        own.ok_or(StoreError::ConditionFailed)
     }
 
     /// Removes the mark by writing the metadata without it.
@@ -139,6 +150,10 @@ impl Store for AzureStore {
 
     fn hides_incomplete_pages(&self) -> bool {
         false
+    }
+
+    fn check_name(&self, path: &BlobPath) -> Result<(), StoreError> {
+        self.client.endpoint.request(path.container(), Some(path.name()), &[]).map(drop)
     }
 
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {
@@ -244,30 +259,28 @@ impl Store for AzureStore {
         let path = &target.path;
         let call = put(path).header("x-ms-blob-type", "PageBlob")?.header("x-ms-blob-content-length", &length.to_string())?;
         let call = with_condition(with_attributes(call, attributes)?, condition)?;
-        let call = call.header(&format!("x-ms-meta-{MARK}"), &target.session)?;
-        match self.client.send(&call).await {
-            Ok(_) => {
-                self.fresh().insert(path.clone());
-                Ok(())
-            }
-            Err(failure) => {
-                // it may be one that this session began in an earlier run, with pages in it: not fresh
-                let expected = Expected::Pages { length, session: &target.session };
-                self.client.settle(failure, path, attributes, &expected).await.map(drop)
-            }
+        let mark = target.mark();
+        // 53 bits that nobody else draws, kept in this process alone; the service takes 63, the emulator rounds what is longer
+        let sequence = (fastrand::u64(..) >> 11).to_string();
+        let call = call.header(&format!("x-ms-meta-{MARK}"), &mark)?.header(SEQUENCE, &sequence)?;
+        if let Err(failure) = self.client.send(&call).await {
+            let expected = Expected::Pages { length, mark: &mark, sequence: &sequence };
+            self.client.settle(failure, path, attributes, &expected).await?;
         }
+        self.fresh().insert(path.clone(), sequence);
+        Ok(())
     }
 
     async fn write_pages(&self, target: &Target, range: &Range, body: Bytes) -> Result<u64, StoreError> {
-        let fresh = self.fresh().contains(&target.path);
+        let sequence = self.fresh().get(&target.path).cloned().ok_or(StoreError::ConditionFailed)?;
         let mut refusals = 0;
         let mut place = 0;
         while place < body.len() {
             let piece = body.slice(place..body.len().min(place + PAGES));
             let (offset, length) = (range.bytes.offset() + place as u64, piece.len());
-            if !(fresh && piece.iter().all(|byte| *byte == 0)) {
+            if piece.iter().any(|byte| *byte != 0) {
                 let digest = if length == index(range.bytes.length()) { range.digest } else { Digest::of(&piece) };
-                refusals += self.put_page(&target.path, offset, piece, &digest).await?;
+                refusals += self.put_page(&target.path, &sequence, (offset, piece), &digest).await?;
             }
             place += length;
         }

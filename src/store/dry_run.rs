@@ -31,6 +31,10 @@ mod reader {
             self.0.hides_incomplete_pages()
         }
 
+        pub(super) fn check_name(&self, path: &BlobPath) -> Result<(), StoreError> {
+            self.0.check_name(path)
+        }
+
         pub(super) async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {
             self.0.container_exists(container).await
         }
@@ -82,6 +86,10 @@ impl Store for DryRun {
 
     fn hides_incomplete_pages(&self) -> bool {
         self.inner.as_ref().is_none_or(Reader::hides_incomplete_pages)
+    }
+
+    fn check_name(&self, path: &BlobPath) -> Result<(), StoreError> {
+        self.inner.as_ref().map_or(Ok(()), |inner| inner.check_name(path))
     }
 
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {

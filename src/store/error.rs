@@ -66,6 +66,20 @@ pub enum StoreError {
         /// The store's error code.
         code: String,
     },
+    /// The store does not understand a request of ours: a defect of this program, or a server that is none of the kind configured.
+    #[error("the store does not understand the request: {status} {code}")]
+    Misunderstood {
+        /// HTTP status.
+        status: u16,
+        /// The store's error code.
+        code: String,
+    },
+    /// What answers at the store's address is something else.
+    #[error("what answers is not the store's service: {status} without a code of its own")]
+    NotTheService {
+        /// HTTP status.
+        status: u16,
+    },
     /// A local store failed.
     #[error("{action} {path} failed")]
     Io {
@@ -109,8 +123,8 @@ impl StoreError {
             | Self::ForeignBlocks
             | Self::Rejected { .. } => ErrorClass::Entry,
             Self::ContainerMissing { .. } | Self::Forbidden { .. } => ErrorClass::Access,
-            Self::NoSpace | Self::Unavailable { .. } | Self::Io { .. } => ErrorClass::Interrupts,
-            Self::WriteRefused => ErrorClass::Internal,
+            Self::NoSpace | Self::Unavailable { .. } | Self::NotTheService { .. } | Self::Io { .. } => ErrorClass::Interrupts,
+            Self::WriteRefused | Self::Misunderstood { .. } => ErrorClass::Internal,
         }
     }
 }

@@ -62,6 +62,10 @@ impl Store for FailingStore {
         self.inner.hides_incomplete_pages()
     }
 
+    fn check_name(&self, path: &BlobPath) -> Result<(), StoreError> {
+        self.inner.check_name(path)
+    }
+
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {
         self.pass(self.inner.container_exists(container)).await
     }

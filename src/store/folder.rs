@@ -170,6 +170,11 @@ impl Store for FolderStore {
         true
     }
 
+    fn check_name(&self, _path: &BlobPath) -> Result<(), StoreError> {
+        // every segment has a file name; whether `a` stands in the way of `a/b` is seen there
+        Ok(())
+    }
+
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {
         let container = container.clone();
         self.blocking(move |inner| inner.container(&container).map(|folder| folder.is_some())).await
@@ -278,7 +283,7 @@ impl Store for FolderStore {
         let (target, condition) = (target.clone(), condition.clone());
         let mut version = Version::new(attributes, true);
         if end == PageEnd::Incomplete {
-            version.incomplete = Some(target.session.clone());
+            version.incomplete = Some(target.mark());
         }
         self.blocking(move |inner| {
             let work = inner.work(&target)?;

@@ -44,7 +44,7 @@ struct Blob {
     content: Content,
     attributes: Attributes,
     md5: Option<[u8; 16]>,
-    /// Session that has not finished a page blob.
+    /// The mark of a page blob that is not finished.
     incomplete: Option<String>,
 }
 
@@ -136,14 +136,14 @@ impl State {
         Ok(Stored { etag, line_refusals: 0 })
     }
 
-    /// The page blob that this session is writing.
+    /// The page blob that this work is writing.
     fn pages(&mut self, target: &Target) -> Result<&mut Blob, StoreError> {
         let blob = self.container(target.path.container())?.blobs.get_mut(target.path.name());
         let blob = blob.ok_or(StoreError::ConditionFailed)?;
         if blob.kind != StoredKind::Page {
             return Err(StoreError::WrongKind);
         }
-        if blob.incomplete.as_ref() == Some(&target.session) { Ok(blob) } else { Err(StoreError::ConditionFailed) }
+        if blob.incomplete.as_ref() == Some(&target.mark()) { Ok(blob) } else { Err(StoreError::ConditionFailed) }
     }
 }
 
@@ -160,6 +160,10 @@ impl Store for MemoryStore {
 
     fn hides_incomplete_pages(&self) -> bool {
         false
+    }
+
+    fn check_name(&self, _path: &BlobPath) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {
@@ -274,7 +278,7 @@ impl Store for MemoryStore {
             return Err(StoreError::Rejected { status: 400, code: "InvalidHeaderValue".to_owned() });
         }
         let mut blob = new_blob(StoredKind::Page, Content::Pages(vec![0; index(length)]), attributes);
-        blob.incomplete = Some(target.session.clone());
+        blob.incomplete = Some(target.mark());
         state.show(&target.path, blob).map(drop)
     }
 

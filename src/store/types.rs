@@ -15,6 +15,13 @@ pub struct Target {
     pub entry: EntryNumber,
 }
 
+impl Target {
+    /// What an unfinished page blob of this work is marked with: no other entry's, and no other session's.
+    pub fn mark(&self) -> String {
+        format!("{}-{}", self.session, self.entry)
+    }
+}
+
 /// A version of a blob, as the store names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ETag(pub String);
@@ -58,7 +65,7 @@ pub struct BlobHead {
     pub length: u64,
     /// Its MD5 property.
     pub md5: Option<[u8; 16]>,
-    /// The session whose mark `dockside_incomplete` it carries.
+    /// Its mark `dockside_incomplete`, if it carries one: [`Target::mark`] of whose work it is.
     pub incomplete: Option<String>,
 }
 

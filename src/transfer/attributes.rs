@@ -27,13 +27,15 @@ pub struct SideFiles {
     trouble: Trouble,
 }
 
-/// What failing reads have cost.
+/// What failing reads and the opening of files have cost.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Trouble {
     /// How many failed.
     pub(super) count: u64,
     /// Time spent in them.
     pub(super) time: Duration,
+    /// Bytes gone through to open files.
+    pub(super) opening: u64,
 }
 
 impl Trouble {
@@ -57,7 +59,7 @@ impl SideFiles {
         Self { files, catalogue, metadata: HashMap::new(), properties: HashMap::new(), trouble: Trouble::default() }
     }
 
-    /// What side files that cannot be read have cost.
+    /// What side files have cost.
     pub(super) fn trouble(&self) -> Trouble {
         self.trouble
     }
@@ -107,6 +109,7 @@ impl SideFiles {
                 return Ok(Err(failure.status.into()));
             }
         };
+        self.trouble.opening = self.trouble.opening.saturating_add(file.cost());
         if file.len() > SIDE_FILE_BYTES {
             return Ok(Err(PartStatus::XmlReadFailed));
         }

@@ -55,13 +55,18 @@ async fn single(context: &Context, mut work: Work, piece: Piece) -> Result<End, 
         context.counters.matched(checked.range.bytes.length());
         work.counted = true;
     }
-    context.transfer.records.set_range(number, RangeStatus::Completed)?;
     let answer = put(context, &work, checked.body.clone(), &checked.range.digest).await?;
     let end = ended(context, work, answer, gathered).await?;
-    if matches!(&end, End::Outcome(outcome) if outcome.disposition == DispositionStatus::Cancelled) {
-        // there was but one request, and nothing of it is staged
-        context.transfer.records.set_range(number, RangeStatus::BlobRequestFailed)?;
-    }
+    // there was but one request: of a blob that did not come to be nothing is staged
+    let status = match &end {
+        End::Outcome(outcome) => match outcome.disposition {
+            DispositionStatus::Cancelled => RangeStatus::BlobRequestFailed,
+            DispositionStatus::Skipped => RangeStatus::Cancelled,
+            _ => RangeStatus::Completed,
+        },
+        End::Again(_) | End::BrokenOff => RangeStatus::Cancelled,
+    };
+    context.transfer.records.set_range(number, status)?;
     Ok(end)
 }
 
@@ -75,7 +80,7 @@ async fn staged(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>
     let target = Arc::new(work.target(&context.transfer.session));
     let (inner, to) = (context.clone(), Arc::clone(&target));
     let gathered = context
-        .gather(feed, !work.counted, move |checked: Checked| {
+        .gather(feed, (!work.counted, RangeStatus::Completed), move |checked: Checked| {
             let (context, target) = (inner.clone(), Arc::clone(&to));
             async move {
                 let _slot = context.slot().await.map_err(|_| StoreError::WriteRefused)?;

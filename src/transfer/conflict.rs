@@ -1,13 +1,13 @@
 //! What to do when the store refuses to make a blob visible.
 //!
 //! The names were settled beforehand; the conditional request is the guard. When it fails, somebody else wrote meanwhile, and the
-//! entry's own disposition decides again. An unfinished page blob of this session is nobody else's: it is taken over.
+//! entry's own disposition decides again. An unfinished page blob with this entry's mark is nobody else's: it is taken over.
 
 use super::entry::{Context, Pass, Work};
 use super::{Transfer, TransferError};
 use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome};
 use crate::manifest::{BlobKind, Disposition};
-use crate::store::{BlobHead, Condition, ETag, ErrorClass, StoreError, StoredKind};
+use crate::store::{BlobHead, Condition, ETag, ErrorClass, StoreError, StoredKind, Target};
 
 /// How often an entry is begun anew before it fails by name: somebody keeps writing there.
 const TRIES: u32 = 5;
@@ -106,9 +106,9 @@ async fn name_taken(context: &Context, mut work: Work) -> Result<Next, TransferE
     }
 }
 
-/// The version of a page blob that this session began and did not finish.
-pub(super) fn own(head: &BlobHead, session: &str) -> Option<ETag> {
-    (head.kind == StoredKind::Page && head.incomplete.as_deref() == Some(session)).then(|| head.etag.clone())
+/// The version of a page blob that this entry began in this session and did not finish.
+pub(super) fn own(head: &BlobHead, target: &Target) -> Option<ETag> {
+    (head.kind == StoredKind::Page && head.incomplete.as_ref() == Some(&target.mark())).then(|| head.etag.clone())
 }
 
 /// Learns what an overwriting entry finds now, and sets its condition and what must come first.
@@ -156,9 +156,9 @@ impl Work {
         self.replaces(found.map(|head| (head.etag, head.kind)));
     }
 
-    /// If what has the name is the unfinished page blob of this very session, the entry goes on with it; says whether.
+    /// If what has the name is the unfinished page blob of this very entry, it goes on with it; says whether.
     fn took_over(&mut self, found: Option<&BlobHead>, session: &str) -> bool {
-        let own = found.filter(|_| self.entry.kind == BlobKind::Page).and_then(|head| own(head, session));
+        let own = found.filter(|_| self.entry.kind == BlobKind::Page).and_then(|head| own(head, &self.target(session)));
         let took = own.is_some();
         if let Some(etag) = own {
             self.takes_over(etag);

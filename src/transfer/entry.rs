@@ -142,14 +142,14 @@ pub(super) async fn run(context: Context, work: Work, feed: UnboundedReceiver<Fe
     });
 }
 
-/// First of two times through the ranges: all are good, or nothing is touched.
+/// First of two times through the ranges: all are good, or nothing is touched. A good one is recorded as cancelled, since nothing of it
+/// has been sent; the second time says how it ended.
 async fn check(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>) -> Result<End, TransferError> {
-    let gathered = context.gather(feed, false, |_| async { Ok(0) }).await?;
+    let gathered = context.gather(feed, (false, RangeStatus::Cancelled), |_| async { Ok(0) }).await?;
     if !gathered.whole {
         return Ok(End::BrokenOff);
     }
     if gathered.failed.is_some() {
-        context.mark_uncommitted(&work.entry)?;
         return Ok(End::Outcome(work.not_committed(&gathered)));
     }
     work.pass = Pass::Store;
@@ -158,11 +158,12 @@ async fn check(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>)
 }
 
 impl Context {
-    /// Checks each range as it comes and hands it to `each`, as many at a time as the budget and the store allow; records its status.
+    /// Checks each range as it comes and hands it to `each`, as many at a time as the budget and the store allow; records its status, which
+    /// is `good` if nothing went wrong.
     pub(super) async fn gather<F, Fut>(
         &self,
         mut feed: UnboundedReceiver<Feed>,
-        counted: bool,
+        (counted, good): (bool, RangeStatus),
         each: F,
     ) -> Result<Gathered, TransferError>
     where
@@ -177,7 +178,7 @@ impl Context {
                 sent = feed.recv(), if !gathered.whole && fatal.is_none() => match sent {
                     Some(Feed::Piece(piece)) => {
                         let (context, each) = (self.clone(), each.clone());
-                        under_way.spawn(async move { context.one(piece, counted, each).await }.in_current_span());
+                        under_way.spawn(async move { context.one(piece, (counted, good), each).await }.in_current_span());
                     }
                     Some(Feed::End) => gathered.whole = true,
                     None => break,
@@ -197,7 +198,7 @@ impl Context {
     pub(super) async fn one<F, Fut>(
         &self,
         piece: Piece,
-        counted: bool,
+        (counted, good): (bool, RangeStatus),
         each: F,
     ) -> Result<(RangeStatus, Option<StoreError>), TransferError>
     where
@@ -215,7 +216,8 @@ impl Context {
                 self.outcome_of(each(checked).await)?
             }
         };
-        self.transfer.records.set_range(number, ended.0)?;
+        let status = if ended.0 == RangeStatus::Completed { good } else { ended.0 };
+        self.transfer.records.set_range(number, status)?;
         Ok(ended)
     }
 

@@ -24,10 +24,10 @@ pub(super) struct Gathered {
     pub(super) whole: bool,
 }
 
-/// Whether a refusal is about the blob as a whole: its name, its type or its lease.
+/// Whether a refusal is about the blob as a whole: its name, its type, its lease or what others staged for it.
 fn of_the_blob(error: &StoreError) -> bool {
-    use StoreError::{AlreadyExists, BlockMissing, ConditionFailed, LeasePresent, WrongKind};
-    matches!(error, AlreadyExists | BlockMissing | ConditionFailed | LeasePresent | WrongKind)
+    use StoreError::{AlreadyExists, BlockMissing, ConditionFailed, ForeignBlocks, LeasePresent, WrongKind};
+    matches!(error, AlreadyExists | BlockMissing | ConditionFailed | ForeignBlocks | LeasePresent | WrongKind)
 }
 
 impl Gathered {
@@ -174,13 +174,18 @@ mod tests {
         let good = || (RangeStatus::Completed, None);
         assert!(gathered([good(), good()]).conflict().is_none());
         assert!(matches!(gathered([good(), refused(StoreError::WrongKind)]).conflict(), Some(StoreError::WrongKind)));
+        assert!(
+            gathered([refused(StoreError::ForeignBlocks)]).conflict().is_some(),
+            "blocks of another tool fail the entry by name"
+        );
         assert!(gathered([(RangeStatus::Corrupted, None), refused(StoreError::WrongKind)]).conflict().is_none());
         assert!(gathered([refused(StoreError::ChecksumRefused { attempts: 2 })]).conflict().is_none());
     }
 
     #[test]
     fn a_refusal_of_the_blob_is_kept_before_one_of_a_range() {
-        let ends = [StoreError::ChecksumRefused { attempts: 2 }, StoreError::LeasePresent, StoreError::ForeignBlocks];
+        let damaged = || StoreError::ChecksumRefused { attempts: 2 };
+        let ends = [damaged(), StoreError::LeasePresent, damaged()];
         let mut gathered = gathered(ends.map(|error| (RangeStatus::BlobRequestFailed, Some(error))));
         assert!(matches!(gathered.conflict(), Some(StoreError::LeasePresent)));
     }

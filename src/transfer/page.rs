@@ -9,7 +9,8 @@ use super::conflict;
 use super::entry::{Context, End, Feed, Work};
 use super::outcome::Gathered;
 use super::piece::Checked;
-use crate::store::{PageEnd, StoreError};
+use crate::ledger::RangeStatus;
+use crate::store::{ErrorClass, PageEnd, StoreError};
 
 /// Stores one page blob. Ranges that fail leave it with its mark; those that matched are written and stay.
 pub(super) async fn store(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>) -> Result<End, TransferError> {
@@ -19,7 +20,7 @@ pub(super) async fn store(context: &Context, mut work: Work, feed: UnboundedRece
     let target = Arc::new(work.target(&context.transfer.session));
     let (inner, to) = (context.clone(), Arc::clone(&target));
     let gathered = context
-        .gather(feed, !work.counted, move |checked: Checked| {
+        .gather(feed, (!work.counted, RangeStatus::Completed), move |checked: Checked| {
             let (context, target) = (inner.clone(), Arc::clone(&to));
             async move {
                 let _slot = context.slot().await.map_err(|_| StoreError::WriteRefused)?;
@@ -52,7 +53,7 @@ async fn create(context: &Context, work: &mut Work) -> Result<Result<(), StoreEr
 async fn finish(context: &Context, mut work: Work, mut gathered: Gathered) -> Result<End, TransferError> {
     work.counted = true;
     if let Some(error) = gathered.conflict() {
-        return Ok(conflict::after(context, work, error).await?.into());
+        return lost(context, work, error).await;
     }
     let end = if gathered.failed.is_none() { PageEnd::Complete } else { PageEnd::Incomplete };
     let target = work.target(&context.transfer.session);
@@ -62,6 +63,14 @@ async fn finish(context: &Context, mut work: Work, mut gathered: Gathered) -> Re
             context.counters.refused(stored.line_refusals);
             Ok(End::Outcome(work.stored(&gathered)))
         }
-        Err(error) => Ok(conflict::after(context, work, error).await?.into()),
+        Err(error) => lost(context, work, error).await,
     }
+}
+
+/// The blob is no longer this entry's: what was written to it is no part of a blob that counts.
+async fn lost(context: &Context, work: Work, error: StoreError) -> Result<End, TransferError> {
+    if error.class() == ErrorClass::Entry {
+        context.mark_uncommitted(&work.entry)?;
+    }
+    Ok(conflict::after(context, work, error).await?.into())
 }

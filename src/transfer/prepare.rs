@@ -1,6 +1,5 @@
 //! From an entry and its name to work, or to an end without any.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::attributes::{Carried, SideFiles};
@@ -10,40 +9,51 @@ use super::outcome::{DIRTY, failed, skipped};
 use super::{Transfer, TransferError, open};
 use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, NameDecision, NameFate};
 use crate::manifest::{BlobKind, BlobPath, Disposition, Entry};
-use crate::store::{Condition, ETag, ErrorClass, StoreError};
+use crate::store::{Condition, ETag, ErrorClass, StoreError, Target};
 
 /// Under which name an entry is stored, and what is there.
 pub(super) struct Place {
     path: BlobPath,
     existed: bool,
-    /// A page blob that this session left unfinished in an earlier run.
+    /// A page blob that this entry left unfinished in an earlier run.
     leftover: Option<ETag>,
+}
+
+impl Place {
+    /// Whether a blob is there that stays if the entry fails.
+    fn present(&self) -> bool {
+        self.existed || self.leftover.is_some()
+    }
 }
 
 /// The entry's name, or its end if that is settled without its file.
 pub(super) async fn place(
     transfer: &Transfer,
-    reclaimed: &mut HashSet<BlobPath>,
     entry: &Entry,
     name: &NameDecision,
 ) -> Result<Result<Place, EntryOutcome>, TransferError> {
     let existed = existed(transfer, name)?;
-    if name.fate == NameFate::Skip && entry.kind == BlobKind::Page {
-        let path = entry.blob_path.raw().parse::<BlobPath>();
-        if let Ok(path) = path
-            && let Some(etag) = leftover(transfer, &path).await?
-            && reclaimed.insert(path.clone())
-        {
-            return Ok(Ok(Place { path, existed: false, leftover: Some(etag) }));
+    if name.fate == NameFate::Skip
+        && entry.kind == BlobKind::Page
+        && let Ok(path) = entry.blob_path.raw().parse::<BlobPath>()
+    {
+        let target = Target { path, session: transfer.session.clone(), entry: entry.number };
+        if let Some(etag) = leftover(transfer, &target).await? {
+            return Ok(Ok(Place { path: target.path, existed: false, leftover: Some(etag) }));
         }
     }
-    Ok(path_of(entry, &name.fate, existed).map(|path| Place { path, existed, leftover: None }))
+    // a dry run must fail what the store would
+    let refused = |error: StoreError| failed(entry, BlobStatus::BlobRequestFailed, error.to_string(), existed);
+    let path =
+        path_of(entry, &name.fate, existed).and_then(|path| transfer.store.check_name(&path).map_err(refused).map(|()| path));
+    Ok(path.map(|path| Place { path, existed, leftover: None }))
 }
 
-/// An unfinished page blob under the name that is this session's own: a run before this one was interrupted.
-async fn leftover(transfer: &Transfer, path: &BlobPath) -> Result<Option<ETag>, TransferError> {
-    match transfer.store.head(path).await {
-        Ok(found) => Ok(found.and_then(|head| own(&head, &transfer.session))),
+/// An unfinished page blob under the name that is this entry's own: a run before this one was interrupted. Nothing that runs now can
+/// have made it, since the entry has not begun.
+async fn leftover(transfer: &Transfer, target: &Target) -> Result<Option<ETag>, TransferError> {
+    match transfer.store.head(&target.path).await {
+        Ok(found) => Ok(found.and_then(|head| own(&head, target))),
         // a name that the store does not look up is taken by who has it
         Err(error) if error.class() == ErrorClass::Entry => Ok(None),
         Err(error) => Err(TransferError::Store(error)),
@@ -53,16 +63,16 @@ async fn leftover(transfer: &Transfer, path: &BlobPath) -> Result<Option<ETag>, 
 /// The outcome of an entry whose file cannot be opened.
 pub(super) fn unopened(transfer: &Transfer, entry: &Entry, place: &Place, failure: open::Failure) -> EntryOutcome {
     let why = if transfer.volume_dirty { format!("{}; {DIRTY}", failure.why) } else { failure.why };
-    failed(entry, failure.status, why, place.existed)
+    failed(entry, failure.status, why, place.present())
 }
 
 /// The outcome of an entry whose file was not even looked for.
 pub(super) fn unread(entry: &Entry, place: &Place) -> EntryOutcome {
-    failed(entry, BlobStatus::IOFailed, GIVEN_UP.to_owned(), place.existed)
+    failed(entry, BlobStatus::IOFailed, GIVEN_UP.to_owned(), place.present())
 }
 
 /// Said of what was not read any more.
-pub(super) const GIVEN_UP: &str = "the drive was given up after too many failed reads";
+pub(super) const GIVEN_UP: &str = "the drive was given up after too many failed reads, or too much work to open its files";
 
 /// Gets what the blob of an entry carries, and sets the condition under which it may appear. `length` is that of its file.
 pub(super) async fn work(
@@ -105,9 +115,11 @@ fn path_of(entry: &Entry, fate: &NameFate, existed: bool) -> Result<BlobPath, En
     let asked = || entry.blob_path.raw().parse::<BlobPath>();
     let illegal = |why: String| failed(entry, BlobStatus::BlobRequestFailed, why, false);
     match fate {
-        NameFate::Skip => Err(skipped(entry)),
-        NameFate::AsAsked { .. } if existed && entry.disposition == Disposition::NoOverwrite => Err(skipped(entry)),
-        NameFate::AsAsked { .. } => asked().map_err(|error| illegal(error.to_string())),
+        NameFate::Skip | NameFate::AsAsked { .. } if existed && entry.disposition == Disposition::NoOverwrite => {
+            Err(skipped(entry))
+        }
+        // an entry before a skipped one has removed the blob, and failed
+        NameFate::Skip | NameFate::AsAsked { .. } => asked().map_err(|error| illegal(error.to_string())),
         NameFate::Renamed { name } => asked()
             .and_then(|path| BlobPath::new(path.container().clone(), name.raw()))
             .map_err(|error| illegal(error.to_string())),
@@ -176,6 +188,14 @@ async fn settle_condition(
             work.replaces(Some(found));
             Ok(Ok(()))
         }
-        _ => look_again(transfer, work).await,
+        _ => {
+            let looked = look_again(transfer, work).await;
+            // the entry before it in its chain stored the blob, even where a dry run has kept nothing
+            if name.after.is_some() {
+                work.existed = true;
+                work.disposition = DispositionStatus::Overwritten;
+            }
+            looked
+        }
     }
 }

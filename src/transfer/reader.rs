@@ -18,8 +18,9 @@ use super::entry::{self, Context, Event, Feed, Work};
 use super::piece::Piece;
 use super::tally::Counters;
 use super::{Finished, Plan, ReadFailure, SideFiles, Transfer, TransferError, open, prepare};
+use crate::foreign::Foreign;
 use crate::ledger::{BlobStatus, EntryOutcome, RangeStatus};
-use crate::manifest::{BlobPath, Entry, EntryNumber, Range};
+use crate::manifest::{Entry, EntryNumber, Range};
 use crate::volume::fields::index;
 use crate::volume::ntfs::NtfsFile;
 
@@ -38,7 +39,8 @@ pub(super) struct Reader {
     most_in_flight: usize,
     window: Option<Window>,
     sides: SideFiles,
-    reclaimed: HashSet<BlobPath>,
+    /// The file read last: entries that follow each other often share one.
+    last: Option<(Foreign, NtfsFile)>,
     failures: Failures,
     fatal: Option<TransferError>,
 }
@@ -75,7 +77,7 @@ impl Reader {
             most_in_flight,
             window: None,
             sides,
-            reclaimed: HashSet::new(),
+            last: None,
             failures: Failures::default(),
             fatal: None,
         }
@@ -132,8 +134,8 @@ impl Reader {
         while name.after.is_some_and(|before| self.in_flight.contains(&before)) {
             self.serve_event()?;
         }
-        let (transfer, reclaimed) = (&self.context.transfer, &mut self.reclaimed);
-        let place = match self.runtime.block_on(prepare::place(transfer, reclaimed, entry, &name))? {
+        let transfer = &self.context.transfer;
+        let place = match self.runtime.block_on(prepare::place(transfer, entry, &name))? {
             Ok(place) => place,
             Err(outcome) => return self.context.record(entry, &outcome),
         };
@@ -158,12 +160,26 @@ impl Reader {
     }
 
     fn open(&mut self, entry: &Entry) -> Result<NtfsFile, open::Failure> {
+        if let Some((path, file)) = self.last.take()
+            && path == entry.file_path
+        {
+            return Ok(file);
+        }
         let began = Instant::now();
-        open::open(&self.context.transfer.files, &entry.file_path).inspect_err(|failure| {
+        let file = open::open(&self.context.transfer.files, &entry.file_path).inspect_err(|failure| {
             if failure.disk {
                 self.failures.add(began, entry, 0, entry.length);
             }
-        })
+        })?;
+        let opening = &mut self.failures.trouble.opening;
+        *opening = opening.saturating_add(file.cost());
+        if self.overworked() {
+            tracing::error!(
+                code = "DiskOperationFailed",
+                "opening files takes too much work: nothing more is read from the drive"
+            );
+        }
+        Ok(file)
     }
 
     /// Ends an entry of which nothing is read any more.
@@ -191,10 +207,11 @@ impl Reader {
             let (body, share) = self.read(&entry, &mut file, &range)?;
             // a task that has ended early (its blob could not be created) no longer takes ranges: that is its decision
             if sender.send(Feed::Piece(Piece { number, range, body, share })).is_err() {
-                return Ok(());
+                break;
             }
         }
         let _ = sender.send(Feed::End);
+        self.last = Some((entry.file_path, file));
         Ok(())
     }
 
@@ -228,7 +245,15 @@ impl Reader {
     fn given_up(&self) -> bool {
         let limits = &self.context.transfer;
         let (files, sides) = (self.failures.trouble, self.sides.trouble());
-        files.count + sides.count >= limits.max_read_errors.max(1) || files.time + sides.time >= limits.max_read_error_time
+        let failing =
+            files.count + sides.count >= limits.max_read_errors.max(1) || files.time + sides.time >= limits.max_read_error_time;
+        failing || self.overworked()
+    }
+
+    /// Whether opening files has taken more work than the drive's size warrants.
+    fn overworked(&self) -> bool {
+        let work = self.failures.trouble.opening.saturating_add(self.sides.trouble().opening);
+        work > self.context.transfer.max_open_work
     }
 
     /// The budget's share for a range; waits for the next window when the present one is used up.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::ledger::LedgerError;
 use crate::manifest::{BlobPath, CatalogueError, Entry};
-use crate::store::StoreError;
+use crate::store::{ErrorClass, StoreError};
 
 /// Finds another name for an entry whose name was taken by somebody else after the names had been settled.
 #[async_trait]
@@ -63,7 +63,8 @@ impl TransferError {
     /// What the caller does next.
     pub fn interruption(&self) -> Interruption {
         match self {
-            Self::Store(StoreError::WriteRefused) | Self::Internal(_) => Interruption::Defect,
+            Self::Store(error) if error.class() == ErrorClass::Internal => Interruption::Defect,
+            Self::Internal(_) => Interruption::Defect,
             Self::Store(_) | Self::Records(_) | Self::Catalogue(_) | Self::Stopped => Interruption::RunAgain,
         }
     }

@@ -186,9 +186,9 @@ fn a_full_store_interrupts_and_goes_on_with_space() {
 fn a_full_state_folder_interrupts_and_goes_on_with_space() {
     let (desk, drive, job) = desk("cbc256-mbr-decoy");
     let Some(mounted) = Tmpfs::mount(&desk, "state", "size=8k") else { return };
-    let words = ["Interrupted", "remedy:", "state"];
+    let words = ["Interrupted", "bytes free", "remedy:", "state"];
     desk.ingest(&drive.image, &job, &[]).says(5, &words);
-    mounted.resize("size=16m");
+    mounted.resize("size=96m");
     desk.ingest(&drive.image, &job, &[]).ends(0);
     assert_eq!(desk.blobs("store").len(), drive.files().len());
 }

@@ -82,7 +82,7 @@ async fn kinds_and_leftovers_are_told(store: &dyn Store) {
     assert!(matches!(refused, Err(StoreError::WrongKind)), "{refused:?}");
     let block = target("attr/put", 5);
     let refused = store.write_pages(&block, &range(0, &body), body.clone()).await;
-    assert!(matches!(refused, Err(StoreError::WrongKind)), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::ConditionFailed)), "{refused:?}");
     // the service compares what arrives with what is promised
     let wrong = Digest::of(b"something else");
     let damaged = store.put(&target("attr/damaged", 6), body, &wrong, &Attributes::default(), &Condition::Absent).await;

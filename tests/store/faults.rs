@@ -155,14 +155,14 @@ async fn a_lost_end_of_a_page_blob_is_settled() {
         other => other,
     };
     let done = pages(ours(Reply::ok(200)).with("content-length", "512"));
-    let script = vec![pages(marked("s1")), Reply::Lost, Reply::error(412, "ConditionNotMet"), done];
+    let script = vec![pages(marked("s1-1")), Reply::Lost, Reply::error(412, "ConditionNotMet"), done];
     let (mock, store) = served(script).await;
     let one = target("cust/one", 1);
     store.finish_pages(&one, &attributes(), &Condition::Absent, PageEnd::Complete).await.unwrap();
     assert_eq!(methods(&mock), ["HEAD", "PUT", "PUT", "HEAD"]);
     assert_eq!(mock.requests()[1].header("if-match"), "\"0x1\"");
     assert!(!mock.requests()[1].headers.contains_key("x-ms-meta-dockside_incomplete"));
-    let (mock, store) = served(vec![pages(marked("s2"))]).await;
+    let (mock, store) = served(vec![pages(marked("s1-2"))]).await;
     let refused = store.finish_pages(&one, &attributes(), &Condition::Absent, PageEnd::Complete).await;
     assert!(matches!(refused, Err(StoreError::ConditionFailed)), "{refused:?}");
     assert_eq!(methods(&mock), ["HEAD"]);
@@ -245,15 +245,18 @@ async fn large_page_ranges_are_split_and_zeros_skipped_on_a_fresh_blob() {
     body[(8 << 20) + 5] = 1;
     let body = Bytes::from(body);
     let range = range(512, &body);
-    // an old blob: nothing is known of its pages
-    store.write_pages(&one, &range, body.clone()).await.unwrap();
-    assert_eq!(mock.requests().len(), 3);
+    let refused = store.write_pages(&one, &range, body.clone()).await;
+    assert!(matches!(refused, Err(StoreError::ConditionFailed)), "a blob that this process did not create: {refused:?}");
+    assert!(mock.requests().is_empty());
     store.create_pages(&one, 10 << 20, &Attributes::default(), &Condition::Absent).await.unwrap();
     store.write_pages(&one, &range, body).await.unwrap();
-    let requests = mock.requests().split_off(3);
+    let requests = mock.requests();
     let ranges: Vec<_> = requests.iter().map(|request| request.header("x-ms-range")).collect();
     assert_eq!(ranges, ["", "bytes=512-4194815", "bytes=8389120-9437695"]);
-    assert_eq!(requests[0].header("x-ms-meta-dockside_incomplete"), "s1");
+    assert_eq!(requests[0].header("x-ms-meta-dockside_incomplete"), "s1-1");
+    let sequence = requests[0].header("x-ms-blob-sequence-number");
+    assert!(sequence.parse::<u64>().unwrap() < 1 << 63);
+    assert!(requests[1..].iter().all(|request| request.header("x-ms-if-sequence-number-eq") == sequence));
     assert_eq!(requests[2].header("content-md5"), Digest::of(&requests[2].body).base64());
 }
 

@@ -85,6 +85,7 @@ impl Suite {
         self.listings_come_in_pages().await;
         self.pages().await;
         self.pages_that_stay_incomplete().await;
+        self.pages_of_somebody_else_are_not_written_to().await;
         self.deleting().await;
         self.md5_properties().await;
         self.bad_metadata().await;
@@ -287,6 +288,18 @@ impl Suite {
         let refused =
             self.store.create_pages(&target("suite-pages/one", 2), 512, &Attributes::default(), &Condition::Absent).await;
         assert!(matches!(refused, Err(StoreError::AlreadyExists)), "{refused:?}");
+    }
+
+    /// Only where page blobs are visible at once can somebody else put another one in the place of one that is being written.
+    async fn pages_of_somebody_else_are_not_written_to(&self) {
+        self.container("suite-swapped").await;
+        let (one, two) = (target("suite-swapped/one", 1), target("suite-swapped/one", 2));
+        self.store.create_pages(&one, 512, &attributes(), &Condition::Absent).await.unwrap();
+        if let Some(head) = self.store.head(&one.path).await.unwrap() {
+            self.store.create_pages(&two, 512, &attributes(), &Condition::Matches(head.etag)).await.unwrap();
+            let refused = self.store.finish_pages(&one, &attributes(), &Condition::Absent, PageEnd::Complete).await;
+            assert!(matches!(refused, Err(StoreError::ConditionFailed)), "{refused:?}");
+        }
     }
 
     async fn pages_that_stay_incomplete(&self) {

@@ -74,7 +74,11 @@ impl Ended {
 fn say_what_was_done_before(ended: &[Ended]) {
     for ended in ended {
         if let Ended::Receipt { receipt, already: true, .. } = ended {
-            eprintln!("drive {} of job {}: already done", receipt.session.drive_id, receipt.session.job);
+            let (drive, job, from) = (&receipt.session.drive_id, &receipt.session.job, &receipt.drive.source);
+            eprintln!(
+                "drive {drive} of job {job}: already done from {from}, which ended {}; this source was not read",
+                receipt.finished
+            );
         }
     }
 }

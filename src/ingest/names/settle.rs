@@ -6,11 +6,12 @@
 //! | disposition | name free | blob exists | an earlier entry has it |
 //! |---|---|---|---|
 //! | `rename` | as asked | first free number | first free number |
-//! | `no-overwrite` | as asked | skipped | as asked, after that entry |
+//! | `no-overwrite` | as asked | skipped, after those before it | as asked, after that entry |
 //! | `overwrite` | as asked | as asked, replacing it | as asked, after that entry |
 //!
 //! A renamed entry is never chained behind another, since its name was free. An entry that asks for the name that a renamed one was
-//! given is chained behind it like behind any other. Whether a chained `no-overwrite` stores is seen when its turn comes.
+//! given is chained behind it like behind any other. Whether a chained `no-overwrite` stores is seen when its turn comes; a skipped one
+//! has its place in the chain too, since an entry before it may remove the blob, and one after it may write there.
 
 use super::area::{Area, ScratchError};
 use super::rule::{self, Keys};
@@ -83,11 +84,11 @@ impl NameBook {
             let fate = self.rename(entry, &path, slot, exists)?;
             return Ok(NameDecision { fate, after: None });
         }
-        if disposition == Disposition::NoOverwrite && there {
-            return Ok(NameDecision { fate: NameFate::Skip, after: None });
-        }
         let after = slot.owner.replace(entry);
         self.table.put(&slot)?;
+        if disposition == Disposition::NoOverwrite && there {
+            return Ok(NameDecision { fate: NameFate::Skip, after });
+        }
         Ok(NameDecision { fate: NameFate::AsAsked { existing: self.version(slot.existing)? }, after })
     }
 

@@ -75,9 +75,9 @@ fn who_asks_for_a_given_number_comes_behind_it() {
 fn an_existing_blob_is_skipped_or_replaced() {
     let entries = [("abc/a", NoOverwrite), ("abc/a", Overwrite), ("abc/a", Overwrite), ("abc/a", NoOverwrite)];
     let decided = decide(&entries, &["abc/a"], 0);
-    let skip = NameDecision { fate: NameFate::Skip, after: None };
+    let skip = |after| NameDecision { fate: NameFate::Skip, after };
     let replace = |after| NameDecision { fate: NameFate::AsAsked { existing: Some(version("abc/a")) }, after };
-    assert_eq!(decided, [skip.clone(), replace(None), replace(Some(1)), skip]);
+    assert_eq!(decided, [skip(None), replace(Some(0)), replace(Some(1)), skip(Some(2))]);
 }
 
 #[test]

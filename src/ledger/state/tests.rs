@@ -209,3 +209,14 @@ fn free_space_is_compared() {
     state.ensure_free(1).unwrap();
     assert!(matches!(state.ensure_free(u64::MAX), Err(StateError::NoSpace { needed: u64::MAX, .. })));
 }
+
+#[test]
+fn a_state_folder_that_others_may_write_in_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    for (mode, taken) in [(0o777, false), (0o720, false), (0o755, true), (0o700, true)] {
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let opened = StateDir::open(folder.path());
+        assert_eq!(opened.is_ok(), taken, "{mode:o}: {opened:?}");
+    }
+}

@@ -46,6 +46,7 @@ fn what_no_request_can_carry_is_refused() {
     for name in ["a-b", "a.b", "ü", "x:y", "a\u{b7}"] {
         assert_eq!(metadata(&format!("<{name}/>")), Err(E::Name(name.into())), "{name}");
     }
+    assert_eq!(metadata("<Dockside_Incomplete/>"), Err(E::Reserved("Dockside_Incomplete".into())), "a page blob's mark");
     assert_eq!(metadata("<a/><B/><A/>"), Err(E::Repeated("A".into())));
     assert_eq!(properties("<Etag/><Etag/>"), Err(E::Repeated("Etag".into())));
     assert_eq!(properties("<ETag/>"), Err(E::Unknown("ETag".into())));

@@ -5,7 +5,8 @@ use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome};
 use crate::manifest::Entry;
 use crate::report::DriveCode;
 
-/// Counts, bytes and exceptions of a drive; fed with every entry in manifest order. Memory is bounded by [`Tally::EXCEPTIONS`].
+/// Counts, bytes and exceptions of a drive; fed with every entry in manifest order. Memory is bounded by [`Tally::EXCEPTIONS`] and
+/// [`Tally::TEXT`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Entries by how they ended.
@@ -16,6 +17,8 @@ pub struct Tally {
     pub exceptions: Vec<Exception>,
     /// Whether there were more.
     pub exceptions_truncated: bool,
+    /// Bytes of the texts of all exceptions.
+    text: usize,
 }
 
 impl EntryResult {
@@ -64,6 +67,8 @@ impl PerOutcome {
 impl Tally {
     /// Exceptions a receipt names at most.
     pub const EXCEPTIONS: usize = 10_000;
+    /// Bytes that their paths and sentences may have together (4 MiB): a path can have 64 KiB, and the drive chooses them.
+    pub const TEXT: usize = 4 << 20;
 
     /// Counts one entry with its bytes.
     pub fn add(&mut self, entry: &Entry, outcome: &EntryOutcome, bytes: u64) {
@@ -73,11 +78,19 @@ impl Tally {
         if result == EntryResult::Created && outcome.detail.is_none() {
             return;
         }
-        if self.exceptions.len() < Self::EXCEPTIONS {
-            self.exceptions.push(exception(entry, outcome, result));
-        } else {
+        // once one is left out, the list ends: it is the first ones, without gaps
+        if self.exceptions_truncated || self.exceptions.len() == Self::EXCEPTIONS {
             self.exceptions_truncated = true;
+            return;
         }
+        let exception = exception(entry, outcome, result);
+        let text = self.text.saturating_add(exception.text());
+        if text > Self::TEXT {
+            self.exceptions_truncated = true;
+            return;
+        }
+        self.text = text;
+        self.exceptions.push(exception);
     }
 
     /// The drive's status: errors before warnings before none. Overwriting was asked for, so it is no warning.
@@ -89,6 +102,14 @@ impl Tally {
         } else {
             DriveCode::Completed
         }
+    }
+}
+
+impl Exception {
+    /// Bytes of what the drive or the store worded.
+    fn text(&self) -> usize {
+        let stored_as = self.stored_as.as_ref().map_or(0, |path| path.raw().len());
+        self.blob_path.raw().len() + stored_as + self.file_path.raw().len() + self.detail.len()
     }
 }
 

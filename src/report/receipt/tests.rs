@@ -167,6 +167,19 @@ fn a_created_entry_with_a_remark_is_named() {
 }
 
 #[test]
+fn long_paths_end_the_list_of_exceptions_early() {
+    let mut tally = Tally::default();
+    let long = "a".repeat(64 << 10);
+    let skipped = ended(BlobStatus::Completed, DispositionStatus::Skipped);
+    for number in 0..100 {
+        tally.add(&Entry { file_path: long.as_str().into(), blob_path: long.as_str().into(), ..entry(number) }, &skipped, 1);
+    }
+    tally.add(&entry(100), &skipped, 1);
+    // 4 MiB of paths of 128 KiB, less the room for their sentences; a short one behind them leaves no gap
+    assert_eq!((tally.exceptions.len(), tally.exceptions_truncated, tally.counts.skipped), (31, true, 101));
+}
+
+#[test]
 fn every_failure_has_a_sentence() {
     for status in BlobStatus::ALL {
         let mut tally = Tally::default();

@@ -47,16 +47,19 @@ impl Answer {
         code.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
     }
 
-    /// What to do about it. `container` is the one the request was for.
-    pub(super) fn verdict(&self, container: &str) -> Verdict {
-        if (200..300).contains(&self.status) {
+    /// What to do about it. `container` is the one the request was for, `done` the status by which the service says that it is done.
+    pub(super) fn verdict(&self, container: &str, done: u16) -> Verdict {
+        if self.status == done {
             return Verdict::Done;
         }
         let code = self.code();
         let asked = || self.header("retry-after").and_then(|value| retry_after(value, SystemTime::now()));
         match (self.status, code.as_str()) {
-            (408 | 429 | 500 | 502 | 503 | 504, _)
-            | (_, "ServerBusy" | "InternalError" | "OperationTimedOut" | "ContainerBeingDeleted") => Verdict::Again(asked()),
+            // another success than the asked one is none of the service's
+            (200..300 | 408 | 429 | 500 | 502 | 503 | 504, _)
+            | (_, "ServerBusy" | "InternalError" | "OperationTimedOut" | "ContainerBeingDeleted" | "BlobBeingRehydrated") => {
+                Verdict::Again(asked())
+            }
             (400, "Md5Mismatch" | "Crc64Mismatch") => Verdict::Damaged,
             (403, "AuthenticationFailed") | (401, _) => Verdict::Unsigned(self.forbidden(&code)),
             _ => Verdict::Final(self.refusal(code, container)),
@@ -76,9 +79,12 @@ impl Answer {
             (409, "InvalidBlobType") => StoreError::WrongKind,
             (409 | 412, code) if code.starts_with("Lease") => StoreError::LeasePresent,
             (404, "ContainerNotFound") => missing(),
+            (300..400, _) | (404, "") => StoreError::NotTheService { status: self.status },
             (404 | 412, _) => StoreError::ConditionFailed,
             (400, "InvalidBlobOrBlock") => StoreError::ForeignBlocks,
             (400, "InvalidBlockList") => StoreError::BlockMissing,
+            (400, "InvalidHeaderValue" | "OutOfRangeInput" | "InvalidQueryParameterValue" | "BlockListTooLong")
+            | (411 | 413 | 416, _) => StoreError::Misunderstood { status: self.status, code },
             (507, _) | (_, "InsufficientStorage" | "AccountCapacityExceeded" | "QuotaExceeded") => StoreError::NoSpace,
             (403, code) => self.forbidden(code),
             (409, "AccountBeingCreated") => self.forbidden(&code),
@@ -102,7 +108,7 @@ mod tests {
     }
 
     fn refused(status: u16, code: &str) -> String {
-        match answer(status, code).verdict("cust") {
+        match answer(status, code).verdict("cust", 201) {
             Verdict::Final(error) => format!("{error:?}"),
             other => format!("{other:?}"),
         }
@@ -112,6 +118,13 @@ mod tests {
     fn each_code_has_its_meaning() {
         let cases = [
             (201, "", "Done"),
+            (200, "", "Again(None)"),
+            (204, "", "Again(None)"),
+            (302, "", "NotTheService { status: 302 }"),
+            (404, "", "NotTheService { status: 404 }"),
+            (400, "InvalidHeaderValue", "Misunderstood { status: 400, code: \"InvalidHeaderValue\" }"),
+            (413, "RequestBodyTooLarge", "Misunderstood { status: 413, code: \"RequestBodyTooLarge\" }"),
+            (409, "BlobBeingRehydrated", "Again(None)"),
             (409, "BlobAlreadyExists", "AlreadyExists"),
             (403, "UnauthorizedBlobOverwrite", "AlreadyExists"),
             (409, "InvalidBlobType", "WrongKind"),
@@ -140,9 +153,9 @@ mod tests {
     #[test]
     fn a_failed_signature_is_told_from_a_missing_right() {
         assert!(
-            matches!(answer(403, "AuthenticationFailed").verdict("c"), Verdict::Unsigned(error) if error.class() == ErrorClass::Access)
+            matches!(answer(403, "AuthenticationFailed").verdict("c", 201), Verdict::Unsigned(error) if error.class() == ErrorClass::Access)
         );
-        assert!(matches!(answer(403, "AccountIsDisabled").verdict("c"), Verdict::Final(StoreError::Forbidden { .. })));
+        assert!(matches!(answer(403, "AccountIsDisabled").verdict("c", 201), Verdict::Final(StoreError::Forbidden { .. })));
     }
 
     #[test]
@@ -158,6 +171,6 @@ mod tests {
     fn retry_after_is_heard() {
         let mut answer = answer(503, "ServerBusy");
         answer.headers.insert("retry-after", "3".parse().unwrap());
-        assert!(matches!(answer.verdict("c"), Verdict::Again(Some(pause)) if pause == Duration::from_secs(3)));
+        assert!(matches!(answer.verdict("c", 201), Verdict::Again(Some(pause)) if pause == Duration::from_secs(3)));
     }
 }

@@ -9,8 +9,10 @@ use super::xml::{kind_of, quoted};
 use crate::manifest::Attributes;
 use crate::store::{BlobHead, Condition, StoreError, StoredKind};
 
-/// The mark of a page blob that is being written; its value is the session.
+/// The mark of a page blob that is being written; its value is [`crate::store::Target::mark`].
 pub(super) const MARK: &str = "dockside_incomplete";
+/// A page blob's number, which its creator sets and a write of pages may ask for.
+pub(super) const SEQUENCE: &str = "x-ms-blob-sequence-number";
 /// What the service makes of a blob without a type.
 const UNTYPED: &str = "application/octet-stream";
 const METADATA: &str = "x-ms-meta-";
@@ -73,7 +75,7 @@ pub(super) fn head_of(answer: &Answer) -> Option<BlobHead> {
     })
 }
 
-/// The session that is writing a page blob.
+/// The mark of a page blob that is being written.
 pub(super) fn mark_of(answer: &Answer) -> Option<&str> {
     answer.headers.get(format!("{METADATA}{MARK}"))?.to_str().ok()
 }

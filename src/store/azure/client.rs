@@ -63,6 +63,23 @@ impl<'a> Call<'a> {
         Ok(self)
     }
 
+    /// The status by which the service says that this is done.
+    fn done(&self) -> u16 {
+        let properties =
+            self.query.iter().any(|(key, value)| *key == "comp" && matches!(value.as_str(), "metadata" | "properties"));
+        match self.method {
+            Method::PUT if !properties => 201,
+            Method::DELETE => 202,
+            _ => 200,
+        }
+    }
+
+    /// What it is about, for a log.
+    fn shown(&self) -> String {
+        let path = self.name.map_or_else(|| self.container.to_string(), |name| format!("{}/{name}", self.container));
+        Shown(&path).to_string()
+    }
+
     /// With a body and its MD5, which the service compares.
     pub(super) fn body(self, body: Bytes, digest: &Digest) -> Result<Self, StoreError> {
         let mut call = self.header("content-md5", &digest.base64())?;
@@ -177,10 +194,11 @@ impl Client {
                     let Some(pause) = pause else {
                         return fail(&tally, StoreError::Unavailable { attempts: tally.attempts, last });
                     };
-                    if tally.attempts < ALARMING {
-                        tracing::debug!(attempt = tally.attempts, ?pause, last, "the request is repeated");
+                    let (blob, attempt) = (call.shown(), tally.attempts);
+                    if attempt < ALARMING {
+                        tracing::debug!(%blob, attempt, ?pause, code = last, "the request is repeated");
                     } else {
-                        tracing::warn!(attempt = tally.attempts, ?pause, last, "the store does not answer, trying on");
+                        tracing::warn!(%blob, attempt, ?pause, code = last, "the store does not answer, trying on");
                     }
                     sleep(pause).await;
                 }
@@ -197,12 +215,12 @@ impl Client {
             }
             Attempt::Answer(answer) => answer,
         };
-        match answer.verdict(call.container.as_str()) {
+        match answer.verdict(call.container.as_str(), call.done()) {
             Verdict::Done => Next::Give(answer),
             Verdict::Final(error) => Next::Stop(error),
             Verdict::Again(asked) => {
-                tally.maybe_done |= answer.status >= 500 || answer.status == 408;
-                Next::Repeat { asked, last: format!("{} {}", answer.status, answer.code()) }
+                tally.maybe_done |= matches!(answer.status, 200..300 | 408 | 500..);
+                Next::Repeat { asked, last: format!("{} {}", answer.status, answer.code()).trim_end().to_owned() }
             }
             Verdict::Damaged => {
                 tally.refusals += 1;

@@ -41,7 +41,8 @@ impl RetryPolicy {
             return None;
         }
         let doubled = self.first_pause.saturating_mul(1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX));
-        let jittered = doubled.min(self.longest_pause).mul_f64(dice.clamp(0.0, 1.0));
+        // half of it is certain: attempts spread over the time there is, whatever the dice say
+        let jittered = doubled.min(self.longest_pause).mul_f64(0.5 + dice.clamp(0.0, 1.0) / 2.0);
         let pause = asked.map_or(jittered, |asked| asked.saturating_add(jittered));
         (elapsed.saturating_add(pause) < self.total).then_some(pause)
     }
@@ -74,7 +75,7 @@ mod tests {
         let policy = RetryPolicy { attempts: 9, first_pause: SECOND, longest_pause: SECOND * 10, ..RetryPolicy::default() };
         let pauses: Vec<_> = (1..=9).map(|n| policy.pause(n, Duration::ZERO, None, 1.0).map(|pause| pause.as_secs())).collect();
         assert_eq!(pauses, [Some(1), Some(2), Some(4), Some(8), Some(10), Some(10), Some(10), Some(10), None]);
-        assert_eq!(policy.pause(3, Duration::ZERO, None, 0.0), Some(Duration::ZERO));
+        assert_eq!(policy.pause(3, Duration::ZERO, None, 0.0), Some(SECOND * 2), "never below half");
         assert_eq!(policy.pause(3, policy.total, None, 0.0), None);
         assert_eq!(RetryPolicy { attempts: u32::MAX, ..policy }.pause(1_000, Duration::ZERO, None, 1.0), Some(SECOND * 10));
     }
@@ -82,7 +83,7 @@ mod tests {
     #[test]
     fn the_store_may_ask_for_more_but_not_beyond_the_total() {
         let policy = RetryPolicy { total: SECOND * 60, ..RetryPolicy::default() };
-        assert_eq!(policy.pause(1, Duration::ZERO, Some(SECOND * 45), 0.0), Some(SECOND * 45));
+        assert_eq!(policy.pause(1, Duration::ZERO, Some(SECOND * 45), 0.0), Some(SECOND * 45 + policy.first_pause / 2));
         assert_eq!(policy.pause(1, SECOND * 20, Some(SECOND * 45), 0.0), None);
     }
 

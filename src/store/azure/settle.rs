@@ -6,7 +6,7 @@
 use http::Method;
 
 use super::answer::Answer;
-use super::attributes::{has_attributes, head_of, mark_of};
+use super::attributes::{SEQUENCE, has_attributes, head_of, mark_of};
 use super::client::{Call, Client, Failure};
 use super::xml::block_list;
 use crate::manifest::{Attributes, BlobPath, Range};
@@ -18,8 +18,8 @@ pub(super) enum Expected<'a> {
     Whole { length: u64, md5: [u8; 16] },
     /// These blocks in this order.
     Blocks(&'a [Range]),
-    /// A page blob with this session's mark.
-    Pages { length: u64, session: &'a str },
+    /// The page blob that this very request created.
+    Pages { length: u64, mark: &'a str, sequence: &'a str },
 }
 
 impl Client {
@@ -70,8 +70,9 @@ impl Client {
             Expected::Whole { length, md5 } => {
                 Ok(head.kind == StoredKind::Block && head.length == *length && head.md5 == Some(*md5))
             }
-            Expected::Pages { length, session } => {
-                Ok(head.kind == StoredKind::Page && head.length == *length && mark_of(answer) == Some(session))
+            Expected::Pages { length, mark, sequence } => {
+                let same = mark_of(answer) == Some(mark) && answer.header(SEQUENCE) == Some(sequence);
+                Ok(head.kind == StoredKind::Page && head.length == *length && same)
             }
             Expected::Blocks(blocks) => {
                 let length: u64 = blocks.iter().map(|block| block.bytes.length()).sum();

@@ -1,7 +1,7 @@
 //! The file beside a blob that keeps what a file system cannot: attributes, the page kind, the incomplete mark, a long name.
 //!
 //! ```text
-//! {"schema":1,"versions":[{"length":…,"modified":"seconds.nanoseconds", "name":…, "kind":"page", "incomplete":"session",
+//! {"schema":1,"versions":[{"length":…,"modified":"seconds.nanoseconds", "name":…, "kind":"page", "incomplete":"session-entry",
 //!                          "content_type":…, "content_md5":"Base64", …, "metadata":{…}}]}
 //! ```
 //!

@@ -27,6 +27,8 @@ pub(super) struct Part {
 #[derive(Debug, Default)]
 struct State {
     created: bool,
+    /// Whether it is a page blob: it begins as holes and each range is written where it belongs, so that nothing need be kept of them.
+    pages: bool,
     /// Offsets written to, or begun: only the first time may zeros be left out.
     touched: BTreeSet<u64>,
     done: BTreeMap<u64, Range>,
@@ -41,10 +43,10 @@ impl Part {
         &self.name
     }
 
-    /// Creates the file at its full length: all holes.
+    /// Creates the file of a page blob at its full length: all holes.
     pub(super) fn create(&self, folder: &Dir, length: u64) -> Result<(), StoreError> {
         let file = folder.create(&self.name)?;
-        *self.lock() = State { created: true, ..State::default() };
+        *self.lock() = State { created: true, pages: true, ..State::default() };
         file.set_len(length).map_err(|source| io_failed("creating", folder.shown(&self.name), source))
     }
 
@@ -54,7 +56,10 @@ impl Part {
         let written =
             if first { write_sparse(&file, body, range.bytes.offset()) } else { file.write_all_at(body, range.bytes.offset()) };
         written.map_err(|source| io_failed("writing", folder.shown(&self.name), source))?;
-        self.lock().done.insert(range.bytes.offset(), *range);
+        let mut state = self.lock();
+        if !state.pages {
+            state.done.insert(range.bytes.offset(), *range);
+        }
         Ok(())
     }
 
@@ -62,7 +67,8 @@ impl Part {
         let mut state = self.lock();
         let file = if state.created { folder.write(&self.name)? } else { folder.create(&self.name)? };
         state.created = true;
-        Ok((file, state.touched.insert(offset)))
+        let first = state.pages || state.touched.insert(offset);
+        Ok((file, first))
     }
 
     /// The ranges that are there, as blocks.

@@ -31,6 +31,8 @@ pub struct NtfsFile {
     initialized: u64,
     content: Open,
     streams: Vec<Foreign>,
+    /// Bytes of its attribute list.
+    listed: u64,
 }
 
 enum Open {
@@ -83,13 +85,24 @@ impl NtfsFile {
                 Open::Compressed(Compressed::new(runs))
             }
         };
-        Ok(Self { volume: Arc::clone(volume), record, length, initialized, content, streams })
+        let listed = inode.list().map_or(0, |list| list.len() as u64);
+        Ok(Self { volume: Arc::clone(volume), record, length, initialized, content, streams, listed })
     }
 
     /// Bytes of the content.
     #[allow(clippy::len_without_is_empty, reason = "a file is not a collection")]
     pub fn len(&self) -> u64 {
         self.length
+    }
+
+    /// Bytes gone through to open it, about: its runs and its attribute list. A small entry may belong to a file in millions of pieces.
+    pub fn cost(&self) -> u64 {
+        let runs = match &self.content {
+            Open::Resident(_) => 0,
+            Open::Plain { runs, .. } => runs.len(),
+            Open::Compressed(stream) => stream.runs().len(),
+        };
+        (runs as u64).saturating_mul(16).saturating_add(self.listed)
     }
 
     /// Number of the file's record.

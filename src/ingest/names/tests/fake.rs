@@ -63,6 +63,10 @@ impl Store for Fake {
         true
     }
 
+    fn check_name(&self, _path: &BlobPath) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {
         Ok(self.answers(container).is_ok())
     }

@@ -23,10 +23,12 @@ pub(super) fn reference(entries: &[(String, Disposition)], existing: &HashSet<St
                 owners.insert(name.clone(), number as u64);
                 NameFate::Renamed { name: name.split_once('/').unwrap().1.into() }
             }
-            Disposition::NoOverwrite if there => NameFate::Skip,
             _ => {
                 after = owners.insert(path.clone(), number as u64);
-                NameFate::AsAsked { existing: there.then(|| version(path)) }
+                match disposition {
+                    Disposition::NoOverwrite if there => NameFate::Skip,
+                    _ => NameFate::AsAsked { existing: there.then(|| version(path)) },
+                }
             }
         };
         decided.push(NameDecision { fate, after });
@@ -75,6 +77,7 @@ pub(super) fn check(entries: &[(String, Disposition)], existing: &HashSet<String
                 assert!(!existing.contains(&path) && !last.contains_key(&path), "{path} was not free");
                 path
             }
+            NameFate::Skip => path.clone(),
             _ => continue,
         };
         assert_eq!(decision.after, last.insert(name, number as u64), "chained behind the entry before, or not at all");
