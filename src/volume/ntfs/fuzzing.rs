@@ -15,7 +15,7 @@ use crate::volume::fields::{u32_at, u64_at};
 /// Clusters of the volume that runs are compared with.
 const CLUSTERS: u64 = 1 << 30;
 /// Most runs of a stream.
-const MOST_RUNS: u64 = 10_000;
+pub const MOST_RUNS: u64 = 10_000;
 
 /// A stretch of a stream: its first cluster in the stream, on the volume (`None` is a hole), and its clusters.
 pub type Span = (u64, Option<u64>, u64);
