@@ -83,6 +83,8 @@ async fn staged(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>
         .gather(feed, (!work.counted, RangeStatus::Completed), move |checked: Checked| {
             let (context, target) = (inner.clone(), Arc::clone(&to));
             async move {
+                // the whole of it, or its share of the budget would be given back here: a closure captures only the fields it names
+                let checked = checked;
                 let _slot = context.slot().await.map_err(|_| StoreError::WriteRefused)?;
                 context.transfer.store.stage(&target, &checked.range, checked.body.clone()).await
             }
