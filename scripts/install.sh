@@ -76,7 +76,7 @@ install_azurite() {
     if [ node_modules/.package-lock.json -nt package-lock.json ]; then
         return 0
     fi
-    say "Installing Azurite $(sed -n 's/.*"azurite": "\(.*\)".*/\1/p' package.json) with npm into ./node_modules (about 190 MB)"
+    say "Installing Azurite $(sed -n 's/.*"azurite": "\(.*\)".*/\1/p' package.json) with npm into ./node_modules (about 370 MB)"
     npm ci --no-audit --no-fund --loglevel=error >&2
     touch node_modules/.package-lock.json
 }
