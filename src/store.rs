@@ -9,6 +9,7 @@ mod error;
 pub mod failing;
 mod folder;
 mod memory;
+mod name_rules;
 mod open;
 mod types;
 
@@ -17,6 +18,7 @@ pub use dry_run::DryRun;
 pub use error::{ErrorClass, StoreError};
 pub use folder::FolderStore;
 pub use memory::MemoryStore;
+pub use name_rules::NameRules;
 pub use open::{Credentials, OpenError, StoreConfig, StoreUrl, StoreUrlError, open, open_with};
 pub use types::{BlobHead, Condition, ETag, ListPage, ListedBlob, PageEnd, PageToken, StagedBlock, Stored, StoredKind, Target};
 
@@ -34,8 +36,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Whether `put` and `commit` keep blobs invisible until complete, for page blobs too (a folder does, Azure does not).
     fn hides_incomplete_pages(&self) -> bool;
 
-    /// Whether the store can hold a blob of this name, as far as the name alone tells. Asks nobody.
-    fn check_name(&self, path: &BlobPath) -> Result<(), StoreError>;
+    /// Which names the store can hold, as far as names alone tell.
+    fn name_rules(&self) -> NameRules;
+
+    /// Whether what is there leaves room for a blob of this name: [`StoreError::NameConflict`] if a folder has a blob `a` and is asked
+    /// for `a/b`, or the other way round. Blobs of that very name are no matter.
+    async fn room_for(&self, path: &BlobPath) -> Result<(), StoreError>;
 
     /// Whether the container exists.
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError>;

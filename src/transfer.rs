@@ -26,12 +26,12 @@ mod stop;
 mod tally;
 mod work;
 
-pub use attributes::SideFiles;
 pub use budget::{Budget, BudgetError};
 pub use stop::Stop;
 pub use tally::Verified;
 pub use work::{Interruption, Meter, Names, Silent, TransferError};
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -72,6 +72,8 @@ pub struct Transfer {
     pub names: Arc<dyn Names>,
     /// Session id, for the names of unfinished work in the store.
     pub session: String,
+    /// A folder of this run alone, gone at its end.
+    pub scratch: PathBuf,
     /// What the host shares.
     pub host: Host,
     /// The most bytes this drive may reserve at once.

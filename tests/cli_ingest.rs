@@ -1,12 +1,16 @@
 //! `dockside ingest` as a user runs it: what it promises of blobs, logs, receipts, repeated runs, dry runs and several drives.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected should stop there")]
 
+#[path = "support/bitlocker_writer.rs"]
+mod bitlocker_writer;
 #[path = "support/cli.rs"]
 mod cli;
 #[path = "support/drive_log.rs"]
 mod drive_log;
 #[path = "support/drives.rs"]
 mod drives;
+#[path = "support/road.rs"]
+mod road;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -127,6 +131,41 @@ fn json_is_one_document_with_each_receipt() {
     assert_eq!((&drive["source"], &drive["status"]), (&json!("xts128-gpt.img"), &json!("BlobRequestForbidden")));
     assert!(["cause", "remedy"].iter().all(|key| drive[key].as_str().is_some_and(|text| text.len() > 20)), "{drive}");
     assert_eq!(drive.as_object().unwrap().len(), 4);
+}
+
+#[test]
+fn a_dry_run_knows_which_names_a_store_cannot_hold() {
+    let items = [
+        road::block("import/a/b", r"\exact.bin", "overwrite", 1 << 20),
+        road::block("import/a", r"\exact.bin", "overwrite", 1 << 20),
+        road::block("import/a/b/c", r"\exact.bin", "rename", 1 << 20),
+        road::block("import/there", r"\exact.bin", "rename", 1 << 20),
+        road::block("import/old/below", r"\exact.bin", "rename", 1 << 20),
+        road::block("import/x\\y", r"\exact.bin", "rename", 1 << 20),
+    ];
+    let (made, desk) = (road::make(&items), Desk::new());
+    let image = desk.write("drive.img", &**made.image);
+    let job = desk.job("plain-rich", "job.json", |job| {
+        let hash = made.job.drives()[0].manifest_hash.to_string();
+        job["properties"]["driveList"][0]["manifestHash"] = Value::String(hash);
+        job["properties"]["logLevel"] = Value::String("Verbose".to_owned());
+    });
+    fs::create_dir_all(desk.path("store/import/there/is")).unwrap();
+    fs::write(desk.path("store/import/there/is/one"), "x").unwrap();
+    fs::write(desk.path("store/import/old"), "x").unwrap();
+    let failing = |log: &DriveLog| -> Vec<usize> {
+        let failed = |(_, blob): &(usize, &drive_log::LoggedBlob)| blob.status == "BlobRequestFailed";
+        log.blobs.iter().enumerate().filter(failed).map(|(number, _)| number).collect()
+    };
+    let azure = ["--dry-run", "--offline", "--store", "azure://devstoreaccount1"];
+    let predicted = DriveLog::parse(desk.ingest(&image, &job, &azure).says(4, &[]).text());
+    assert_eq!(failing(&predicted), [5], "a backslash, as Azure takes it");
+    let predicted = DriveLog::parse(desk.ingest(&image, &job, &["--dry-run", "--offline"]).ends(4).text());
+    assert_eq!(failing(&predicted), [1, 2], "an empty folder");
+    let predicted = DriveLog::parse(desk.ingest(&image, &job, &["--dry-run"]).ends(4).text());
+    let ran = desk.ingest(&image, &job, &["--json"]).ends(4);
+    assert_eq!(failing(&predicted), [1, 2, 3, 4], "with what is there");
+    assert_eq!(predicted, kept_log(&desk, &ran.json()["drives"][0], "verbose.xml"), "the dry run said something else");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::DryRun;
 use crate::config::Transfer;
-use crate::store::{self, FolderStore, OpenError, RetryPolicy, Store, StoreConfig, StoreUrl};
+use crate::store::{self, FolderStore, NameRules, OpenError, RetryPolicy, Store, StoreConfig, StoreUrl};
 
 /// The job's store, or why it cannot be used.
 #[derive(Clone, Debug)]
@@ -21,18 +21,17 @@ impl Access {
     /// configuration is an error.
     pub fn open(config: &StoreConfig, transfer: &Transfer, dry_run: Option<&DryRun>) -> Result<Self, OpenError> {
         if dry_run.is_some_and(|dry| dry.offline) {
-            let url = match &config.url {
-                StoreUrl::Folder(root) => FolderStore::new(root).url(),
-                StoreUrl::Azure { account } => format!("azure://{account}"),
+            let (url, rules) = match &config.url {
+                StoreUrl::Folder(root) => (FolderStore::new(root).url(), NameRules::Folder),
+                StoreUrl::Azure { account } => {
+                    (format!("azure://{account}"), NameRules::of_account(account).unwrap_or(NameRules::Any))
+                }
             };
-            return Ok(Self::Open(Arc::new(store::DryRun::new(None, url))));
+            return Ok(Self::Open(Arc::new(store::DryRun::offline(url, rules))));
         }
         let policy = retries(transfer);
         match store::open_with(config, transfer.upload_slots(), &policy) {
-            Ok(store) if dry_run.is_some() => {
-                let url = store.url();
-                Ok(Self::Open(Arc::new(store::DryRun::new(Some(store), url))))
-            }
+            Ok(store) if dry_run.is_some() => Ok(Self::Open(Arc::new(store::DryRun::before(store)))),
             Ok(store) => Ok(Self::Open(store)),
             Err(error) if error.is_missing_credential() => Ok(Self::Closed(AccessError::from(&error))),
             Err(error) => Err(error),

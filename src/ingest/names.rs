@@ -10,6 +10,7 @@
 //!  store ───▶ listings, spread by root                      survey
 //!             each bucket in turn: HEADs, decide, record    bucketing, settle, table, area
 //!             tables of all names                           index
+//!  entries ─▶ where names are paths: who is in whose way    tree
 //! ```
 //!
 //! Memory does not grow with the entries: names that can meet share a bucket of about 100,000 entries (at most 256 buckets), one bucket
@@ -25,6 +26,7 @@ mod settle;
 mod sieve;
 mod survey;
 mod table;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -43,7 +45,7 @@ use sieve::Sieve;
 
 use crate::ledger::{LedgerError, NameDecision, NameFate, Records};
 use crate::manifest::{ContainerName, Entry};
-use crate::store::{ListedBlob, Store, StoreError};
+use crate::store::{ListedBlob, NameRules, Store, StoreError};
 
 /// The most containers that one manifest may name.
 pub const CONTAINERS: usize = 10_000;
@@ -53,6 +55,8 @@ pub const CONTAINERS: usize = 10_000;
 pub struct NameOptions {
     /// Where logs and receipts go: no target for entries.
     pub diagnostics: ContainerName,
+    /// The store's rules.
+    pub rules: NameRules,
     /// A folder of this run alone, for files `names-…`; the caller removes it.
     pub scratch: PathBuf,
     /// Requests at once; 0 counts as 1.
@@ -123,9 +127,12 @@ pub enum NamesError {
     /// More containers than are allowed.
     #[error("the manifest names more than {CONTAINERS} containers")]
     TooManyContainers,
+    /// Far more folders than blobs.
+    #[error("the names of the manifest's blobs have too many folders for a store that is a folder")]
+    TooManyFolders,
 }
 
-/// Settles the name of every entry. `entries` gives them in manifest order, and is called twice.
+/// Settles the name of every entry. `entries` gives them in manifest order, and is called two or three times.
 ///
 /// Reads entries and decides in place, about two CPU-seconds per million entries between two waits: run it where that blocks nobody.
 pub async fn settle<F, I, E>(
@@ -144,7 +151,6 @@ where
     let containers = targets(entries(), options)?;
     let mut sieve = Sieve::new();
     let wanted = spread(entries(), (&keys, &mut sieve, &mut survey), (records, options), total(&containers))?;
-    drop(entries);
     let mut listed = Spread::new(&options.scratch, "listed", wanted.len())?;
     let mut take = |container: &ContainerName, blobs: &[ListedBlob]| {
         keep_page(&keys, &sieve, &mut listed, container, blobs).map_err(NamesError::from)
@@ -157,6 +163,9 @@ where
         tables.push(settler.settle(number, wanted, listed, &mut survey).await?);
         // deciding alone never waits: this is where the run can be stopped
         tokio::task::yield_now().await;
+    }
+    if options.rules.is_tree() {
+        tree::part(entries(), &keys, (records, options), &mut survey)?;
     }
     Ok((survey, NameIndex::new(keys, tables)))
 }
@@ -203,7 +212,9 @@ where
     let mut files = Spread::new(&options.scratch, "entries", buckets)?;
     for entry in entries {
         let entry = entry.map_err(|error| NamesError::Entries(Box::new(error)))?;
-        match rule::target(entry.blob_path.raw(), &options.diagnostics) {
+        let target = rule::target(entry.blob_path.raw(), &options.diagnostics);
+        let target = target.and_then(|path| options.rules.check(&path).map(|()| path).map_err(|error| error.to_string()));
+        match target {
             Ok(path) => {
                 let root = keys.root(path.container().as_str(), path.name());
                 sieve.add(root);

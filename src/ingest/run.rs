@@ -234,12 +234,15 @@ impl<'a> Line<'a> {
         let options = NameOptions {
             diagnostics: self.services.job.diagnostics.clone(),
             scratch: scratch.to_owned(),
+            rules: self.store.name_rules(),
             heads: self.services.config.transfer.upload_slots(),
         };
         let settled = settling::settle(account.clone(), Arc::clone(&self.store), options, self.services.stop.clone()).await?;
         let (survey, index) = settled.map_err(|error| match error {
             NamesError::Store { source, .. } => self.before_the_first_write(&source),
-            NamesError::TooManyContainers => Halt::of(DriveCode::ManifestFormatInvalid, &error).into(),
+            NamesError::TooManyContainers | NamesError::TooManyFolders => {
+                Halt::of(DriveCode::ManifestFormatInvalid, &error).into()
+            }
             other => Broken::interrupted(&other),
         })?;
         self.containers(&survey).await?;
@@ -294,6 +297,7 @@ impl<'a> Line<'a> {
             store: Arc::clone(&self.store),
             names: Arc::new(names),
             session: self.lock.session().id().to_owned(),
+            scratch: self.lock.scratch().to_owned(),
             host: services.host.clone(),
             window: share.min(LARGEST_WINDOW),
             max_read_errors: services.config.limits.max_read_errors,

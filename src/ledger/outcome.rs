@@ -1,5 +1,7 @@
 //! How names were decided and how entries, ranges, metadata and properties ended. Status words are those of the drive log.
 
+use serde::{Deserialize, Serialize};
+
 use crate::foreign::Foreign;
 use crate::manifest::EntryNumber;
 use crate::store::{ETag, StoredKind};
@@ -40,7 +42,7 @@ pub enum NameFate {
 macro_rules! status {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {

@@ -1,5 +1,7 @@
 //! One entry of the manifest, as the catalogue gives it back.
 
+use serde::{Deserialize, Serialize};
+
 use super::{ByteRange, Digest};
 use crate::foreign::Foreign;
 
@@ -103,7 +105,7 @@ pub struct SideFile {
 }
 
 /// What a blob carries beside its content. The default is a blob without any: `application/octet-stream`.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Attributes {
     /// `Content-Type`.
     pub content_type: Option<String>,

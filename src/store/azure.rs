@@ -26,13 +26,14 @@ use self::attributes::{MARK, SEQUENCE, has_metadata, mark_of, with_attributes, w
 use self::client::{Call, Client, CredentialSource, Failure, Success};
 use self::settle::Expected;
 use self::xml::quoted;
-use super::{BlobHead, Condition, ETag, ListPage, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target};
+use super::{BlobHead, Condition, ETag, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target};
 use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
 use crate::volume::fields::index;
 
 pub use self::retry::RetryPolicy;
 pub(super) use self::url::Endpoint;
 pub use self::url::EndpointError;
+pub(super) use self::url::usual_endpoint;
 
 /// Bytes of one Put Page.
 const PAGES: usize = 4 << 20;
@@ -152,8 +153,13 @@ impl Store for AzureStore {
         false
     }
 
-    fn check_name(&self, path: &BlobPath) -> Result<(), StoreError> {
-        self.client.endpoint.request(path.container(), Some(path.name()), &[]).map(drop)
+    fn name_rules(&self) -> NameRules {
+        NameRules::at(self.client.endpoint.clone())
+    }
+
+    async fn room_for(&self, _path: &BlobPath) -> Result<(), StoreError> {
+        // `/` in a name is a character like others
+        Ok(())
     }
 
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {

@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::reader::Reader;
-use super::{BlobHead, Condition, ETag, ListPage, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target};
+use super::{BlobHead, Condition, ETag, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target};
 use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
 
 mod reader {
     use std::sync::Arc;
 
-    use super::{BlobHead, BlobPath, ContainerName, ListPage, PageToken, StagedBlock, Store, StoreError, Target};
+    use super::{BlobHead, BlobPath, ContainerName, ListPage, NameRules, PageToken, StagedBlock, Store, StoreError, Target};
 
     /// A store of which nothing but the reading requests can be reached.
     #[derive(Debug)]
@@ -31,8 +31,12 @@ mod reader {
             self.0.hides_incomplete_pages()
         }
 
-        pub(super) fn check_name(&self, path: &BlobPath) -> Result<(), StoreError> {
-            self.0.check_name(path)
+        pub(super) fn name_rules(&self) -> NameRules {
+            self.0.name_rules()
+        }
+
+        pub(super) async fn room_for(&self, path: &BlobPath) -> Result<(), StoreError> {
+            self.0.room_for(path).await
         }
 
         pub(super) async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {
@@ -58,14 +62,22 @@ mod reader {
 pub struct DryRun {
     inner: Option<Reader>,
     url: String,
+    rules: NameRules,
     /// Containers that a run would have created.
     created: Mutex<BTreeSet<String>>,
 }
 
 impl DryRun {
-    /// In front of a store, or offline with none. `url` is what logs show.
-    pub fn new(inner: Option<Arc<dyn Store>>, url: String) -> Self {
-        Self { inner: inner.map(Reader::new), url, created: Mutex::default() }
+    /// In front of a store.
+    pub fn before(store: Arc<dyn Store>) -> Self {
+        let url = store.url();
+        let inner = Reader::new(store);
+        Self { rules: inner.name_rules(), inner: Some(inner), url, created: Mutex::default() }
+    }
+
+    /// Without a store: every container exists and is empty. `url` is what logs show, `rules` are those of the store it stands for.
+    pub fn offline(url: String, rules: NameRules) -> Self {
+        Self { inner: None, url, rules, created: Mutex::default() }
     }
 
     fn created(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -88,8 +100,15 @@ impl Store for DryRun {
         self.inner.as_ref().is_none_or(Reader::hides_incomplete_pages)
     }
 
-    fn check_name(&self, path: &BlobPath) -> Result<(), StoreError> {
-        self.inner.as_ref().map_or(Ok(()), |inner| inner.check_name(path))
+    fn name_rules(&self) -> NameRules {
+        self.rules.clone()
+    }
+
+    async fn room_for(&self, path: &BlobPath) -> Result<(), StoreError> {
+        match &self.inner {
+            Some(inner) => inner.room_for(path).await,
+            None => Ok(()),
+        }
     }
 
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {

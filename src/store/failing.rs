@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{BlobHead, Condition, ETag, ListPage, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target};
+use super::{BlobHead, Condition, ETag, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target};
 use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
 
 /// Whether the call that fails has its effect.
@@ -62,8 +62,12 @@ impl Store for FailingStore {
         self.inner.hides_incomplete_pages()
     }
 
-    fn check_name(&self, path: &BlobPath) -> Result<(), StoreError> {
-        self.inner.check_name(path)
+    fn name_rules(&self) -> NameRules {
+        self.inner.name_rules()
+    }
+
+    async fn room_for(&self, path: &BlobPath) -> Result<(), StoreError> {
+        self.pass(self.inner.room_for(path)).await
     }
 
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {

@@ -30,7 +30,8 @@ use self::dir::Dir;
 use self::part::Part;
 use self::publish::{Finished, Place, publish};
 use super::{
-    BlobHead, Condition, ETag, ListPage, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, StoredKind, Target,
+    BlobHead, Condition, ETag, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, StoredKind,
+    Target,
 };
 use crate::manifest::{Attributes, BlobPath, ByteRange, ContainerName, Digest, Range};
 
@@ -170,9 +171,17 @@ impl Store for FolderStore {
         true
     }
 
-    fn check_name(&self, _path: &BlobPath) -> Result<(), StoreError> {
-        // every segment has a file name; whether `a` stands in the way of `a/b` is seen there
-        Ok(())
+    fn name_rules(&self) -> NameRules {
+        NameRules::Folder
+    }
+
+    async fn room_for(&self, path: &BlobPath) -> Result<(), StoreError> {
+        let path = path.clone();
+        self.blocking(move |inner| match inner.container(path.container())? {
+            Some(folder) => publish::room_for(&folder, &path),
+            None => Ok(()),
+        })
+        .await
     }
 
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    BlobHead, Condition, ETag, ListPage, ListedBlob, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, StoredKind,
-    Target,
+    BlobHead, Condition, ETag, ListPage, ListedBlob, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored,
+    StoredKind, Target,
 };
 use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
 use crate::volume::fields::index;
@@ -162,7 +162,11 @@ impl Store for MemoryStore {
         false
     }
 
-    fn check_name(&self, _path: &BlobPath) -> Result<(), StoreError> {
+    fn name_rules(&self) -> NameRules {
+        NameRules::Any
+    }
+
+    async fn room_for(&self, _path: &BlobPath) -> Result<(), StoreError> {
         Ok(())
     }
 

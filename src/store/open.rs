@@ -14,7 +14,7 @@ use http::HeaderValue;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::{ClientConfigKey, ClientOptions};
 
-use super::azure::{AzureStore, Endpoint, EndpointError, RetryPolicy, Settings};
+use super::azure::{AzureStore, Endpoint, EndpointError, RetryPolicy, Settings, usual_endpoint};
 use super::{FolderStore, Store};
 
 pub use self::credentials::Credentials;
@@ -155,7 +155,7 @@ fn azure(config: &StoreConfig, account: &str, uploads: usize, policy: &RetryPoli
     check(&given, account, emulator)?;
     let endpoint = endpoint(config, &given, account, emulator)?;
     let options = options(&given, &endpoint, uploads);
-    let usual = endpoint.shown() == usual(account);
+    let usual = endpoint.shown() == usual_endpoint(account);
     let elsewhere = if usual { String::new() } else { format!("?endpoint={}", endpoint.shown()) };
     let url = format!("azure://{account}{elsewhere}");
     // only its credential provider is used: the container is a formality
@@ -188,17 +188,12 @@ fn check(given: &Given, account: &str, emulator: bool) -> Result<(), OpenError> 
     Ok(())
 }
 
-/// Where the account answers in the public cloud.
-fn usual(account: &str) -> String {
-    format!("https://{account}.blob.core.windows.net")
-}
-
 fn endpoint(config: &StoreConfig, given: &Given, account: &str, emulator: bool) -> Result<Endpoint, OpenError> {
     let text = match config.endpoint.as_deref().or_else(|| given.get(AzureConfigKey::Endpoint)) {
         Some(text) => text.to_owned(),
         // the emulator has the account in the path
         None if emulator => format!("{}/{account}", given.emulator_url().unwrap_or(EMULATOR).trim_end_matches('/')),
-        None => usual(account),
+        None => usual_endpoint(account),
     };
     let endpoint = Endpoint::parse(&text).map_err(|source| OpenError::Endpoint { account: account.to_owned(), source })?;
     if endpoint.is_exposed() {

@@ -44,9 +44,15 @@ pub(super) async fn place(
     }
     // a dry run must fail what the store would
     let refused = |error: StoreError| failed(entry, BlobStatus::BlobRequestFailed, error.to_string(), existed);
-    let path =
-        path_of(entry, &name.fate, existed).and_then(|path| transfer.store.check_name(&path).map_err(refused).map(|()| path));
-    Ok(path.map(|path| Place { path, existed, leftover: None }))
+    let path = match path_of(entry, &name.fate, existed) {
+        Ok(path) => path,
+        Err(outcome) => return Ok(Err(outcome)),
+    };
+    match transfer.store.room_for(&path).await {
+        Ok(()) => Ok(Ok(Place { path, existed, leftover: None })),
+        Err(error) if error.class() == ErrorClass::Entry => Ok(Err(refused(error))),
+        Err(error) => Err(TransferError::Store(error)),
+    }
 }
 
 /// An unfinished page blob under the name that is this entry's own: a run before this one was interrupted. Nothing that runs now can

@@ -12,12 +12,12 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tracing::Instrument as _;
 
-use super::attributes::Trouble;
+use super::attributes::{SideFiles, Trouble};
 use super::budget::{Share, Window};
 use super::entry::{self, Context, Event, Feed, Work};
 use super::piece::Piece;
 use super::tally::Counters;
-use super::{Finished, Plan, ReadFailure, SideFiles, Transfer, TransferError, open, prepare};
+use super::{Finished, Plan, ReadFailure, Transfer, TransferError, open, prepare};
 use crate::foreign::Foreign;
 use crate::ledger::{BlobStatus, EntryOutcome, RangeStatus};
 use crate::manifest::{Entry, EntryNumber, Range};
@@ -65,7 +65,7 @@ impl Reader {
     /// A reader for one transfer; tasks run on `runtime`.
     pub(super) fn new(transfer: Arc<Transfer>, runtime: Handle) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
-        let sides = SideFiles::new(transfer.files.clone(), Arc::clone(&transfer.catalogue));
+        let sides = SideFiles::new(transfer.files.clone(), Arc::clone(&transfer.catalogue), transfer.scratch.join("side-files"));
         let most_in_flight = transfer.host.most_uploads.max(1) * ENTRIES_PER_SLOT;
         let context = Context { transfer, counters: Arc::new(Counters::default()), events: sender };
         Self {

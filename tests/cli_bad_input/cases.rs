@@ -113,7 +113,8 @@ impl Bench {
         if accepted {
             let offline = self.existing().is_empty();
             let (inner, url) = (Arc::clone(&self.store) as Arc<dyn Store>, self.store.url());
-            let store = Arc::new(store::DryRun::new((!offline).then_some(inner), url));
+            let store =
+                Arc::new(if offline { store::DryRun::offline(url, store::NameRules::Any) } else { store::DryRun::before(inner) });
             let before = self.store.names();
             self.ingest(image, store, Some(DryRun { offline, log: Some(log.clone()) })).await;
             self.compare("what a dry run leaves", &self.store.names(), &before);

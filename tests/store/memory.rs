@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dockside::manifest::{Attributes, Digest};
 use dockside::store::failing::{FailingStore, Fault};
-use dockside::store::{Condition, DryRun, ETag, MemoryStore, PageEnd, Store, StoreError};
+use dockside::store::{Condition, DryRun, ETag, MemoryStore, NameRules, PageEnd, Store, StoreError};
 
 use crate::store_suite::{Suite, attributes, filled, path, range, target};
 
@@ -44,7 +44,7 @@ async fn a_dry_run_reads_and_never_writes() {
     let old = target("cust/old", 9);
     let etag = memory.put(&old, body.clone(), &Digest::of(&body), &Attributes::default(), &Condition::Absent).await.unwrap().etag;
     let counted = Arc::new(FailingStore::new(memory.clone(), u64::MAX, Fault::Before, || StoreError::WriteRefused));
-    let dry = DryRun::new(Some(counted.clone()), "azure://acct".to_owned());
+    let dry = DryRun::before(counted.clone());
     write_everything(&dry, &etag).await.unwrap();
     assert_eq!((counted.calls(), memory.names()), (0, vec!["cust/old".to_owned()]));
     assert_eq!(dry.head(&old.path).await.unwrap(), memory.head(&old.path).await.unwrap());
@@ -55,7 +55,7 @@ async fn a_dry_run_reads_and_never_writes() {
     dry.create_container(&other).await.unwrap();
     assert!(dry.container_exists(&other).await.unwrap() && dry.list(&other, None).await.unwrap().blobs.is_empty());
     assert!(!memory.container_exists(&other).await.unwrap());
-    let offline = DryRun::new(None, "azure://acct".to_owned());
+    let offline = DryRun::offline("azure://acct".to_owned(), NameRules::Any);
     write_everything(&offline, &etag).await.unwrap();
     assert!(offline.container_exists(&"any".parse().unwrap()).await.unwrap());
     assert_eq!(offline.head(&old.path).await.unwrap(), None);

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use dockside::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
 use dockside::store::{
-    BlobHead, Condition, ETag, ListPage, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, StoredKind, Target,
+    BlobHead, Condition, ETag, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, StoredKind,
+    Target,
 };
 
 /// Before which write the other blob appears.
@@ -73,8 +74,12 @@ impl Store for LateStore {
         self.inner.hides_incomplete_pages()
     }
 
-    fn check_name(&self, path: &BlobPath) -> Result<(), StoreError> {
-        self.inner.check_name(path)
+    fn name_rules(&self) -> NameRules {
+        self.inner.name_rules()
+    }
+
+    async fn room_for(&self, path: &BlobPath) -> Result<(), StoreError> {
+        self.inner.room_for(path).await
     }
 
     async fn container_exists(&self, container: &ContainerName) -> Result<bool, StoreError> {

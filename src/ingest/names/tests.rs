@@ -1,6 +1,6 @@
 //! The name book against the examples of the specification, a naive reference, and a store that counts its requests.
 
-mod fake;
+pub(super) mod fake;
 mod model;
 mod settled;
 

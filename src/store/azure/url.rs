@@ -41,6 +41,11 @@ pub enum EndpointError {
     Credential,
 }
 
+/// Where an account answers in the public cloud.
+pub(in crate::store) fn usual_endpoint(account: &str) -> String {
+    format!("https://{account}.blob.core.windows.net")
+}
+
 impl Endpoint {
     pub(in crate::store) fn parse(text: &str) -> Result<Self, EndpointError> {
         let url = Url::parse(text.trim()).map_err(|_| EndpointError::NoUrl)?;
@@ -78,7 +83,7 @@ impl Endpoint {
     }
 
     /// The URI of a container or, with a name, of a blob.
-    pub(super) fn request(
+    pub(in crate::store) fn request(
         &self,
         container: &ContainerName,
         name: Option<&str>,

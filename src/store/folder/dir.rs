@@ -118,10 +118,19 @@ impl Dir {
             Err(Errno::EEXIST) => {}
             Err(errno) => return Err(self.failed("creating", name, errno)),
         }
-        self.child(name)?.ok_or_else(|| {
-            let reason = format!("{} is a blob and cannot be a folder as well", Shown(&self.path.join(name).to_string_lossy()));
-            StoreError::NameConflict { reason }
-        })
+        self.child(name)?.ok_or_else(|| self.not_a_folder(name))
+    }
+
+    /// A file has a name that a folder needs.
+    pub(super) fn not_a_folder(&self, name: &str) -> StoreError {
+        StoreError::NameConflict { reason: format!("{} is a blob and cannot be a folder as well", self.shown(name)) }
+    }
+
+    /// Whether nothing at all is in it.
+    pub(super) fn is_empty(&self) -> Result<bool, StoreError> {
+        let mut empty = true;
+        self.each_name(|_, _| empty = false)?;
+        Ok(empty)
     }
 
     /// What a name is, links not followed; `None` if it is free.

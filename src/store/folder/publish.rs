@@ -84,11 +84,25 @@ impl Place {
     /// A folder has the name: it goes if it is empty (its blobs were removed), else the blob cannot be.
     fn clear(&self) -> Result<(), StoreError> {
         let folder = self.dir.stat(&self.file)?.is_some_and(|meta| meta.kind() == Kind::Folder);
-        if folder && !self.dir.remove_empty(&self.file) {
-            let reason = format!("{} is a folder and cannot be a blob as well", self.dir.shown(&self.file));
-            return Err(StoreError::NameConflict { reason });
-        }
-        Ok(())
+        if folder && !self.dir.remove_empty(&self.file) { Err(self.is_a_folder()) } else { Ok(()) }
+    }
+
+    fn is_a_folder(&self) -> StoreError {
+        let reason = format!("{} is a folder and cannot be a blob as well", self.dir.shown(&self.file));
+        StoreError::NameConflict { reason }
+    }
+}
+
+/// Whether the folders on the way to a blob are folders or missing, and no folder with anything in it has its name.
+pub(super) fn room_for(container: &Dir, path: &BlobPath) -> Result<(), StoreError> {
+    let place = Place::walk(container, path, |dir, segment| match dir.child(segment)? {
+        None if dir.stat(segment)?.is_some() => Err(dir.not_a_folder(segment)),
+        child => Ok(child),
+    });
+    let Some(place) = place? else { return Ok(()) };
+    match place.dir.child(&place.file)? {
+        Some(folder) if !folder.is_empty()? => Err(place.is_a_folder()),
+        _ => Ok(()),
     }
 }
 

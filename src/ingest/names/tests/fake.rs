@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::version;
-use crate::ledger::{EntryOutcome, LedgerError, NameDecision, RangeStatus, Records};
-use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
+use crate::ledger::{EntryOutcome, LedgerError, NameDecision, NameFate, RangeStatus, Records};
+use crate::manifest::{Attributes, BlobKind, BlobPath, ContainerName, Digest, Disposition, Entry, Range};
 use crate::store::{
-    BlobHead, Condition, ETag, ListPage, ListedBlob, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target,
+    BlobHead, Condition, ETag, ListPage, ListedBlob, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored,
+    Target,
 };
 
 /// See the module.
@@ -63,7 +64,11 @@ impl Store for Fake {
         true
     }
 
-    fn check_name(&self, _path: &BlobPath) -> Result<(), StoreError> {
+    fn name_rules(&self) -> NameRules {
+        NameRules::Any
+    }
+
+    async fn room_for(&self, _path: &BlobPath) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -139,13 +144,34 @@ impl Store for Fake {
     }
 }
 
+/// An entry of an empty blob.
+pub(in crate::ingest::names) fn entry(number: u64, path: &str, disposition: Disposition) -> Entry {
+    Entry {
+        number,
+        line: number,
+        blob_path: path.into(),
+        file_path: "x".into(),
+        length: 0,
+        disposition,
+        kind: BlobKind::Block,
+        first_range: 0,
+        range_count: 0,
+        list_metadata: None,
+        own_metadata: None,
+        list_properties: None,
+        own_properties: None,
+    }
+}
+
 /// Names in a map, nothing else.
 #[derive(Default)]
-pub(super) struct Names(pub(super) Mutex<BTreeMap<u64, NameDecision>>);
+pub(in crate::ingest::names) struct Names(pub(super) Mutex<BTreeMap<u64, NameDecision>>);
 
 impl Records for Names {
     fn set_name(&self, entry: u64, name: &NameDecision) -> Result<(), LedgerError> {
-        assert_eq!(self.0.lock().unwrap().insert(entry, name.clone()), None, "entry {entry} is decided once");
+        let before = self.0.lock().unwrap().insert(entry, name.clone());
+        let fails = matches!(name.fate, NameFate::Illegal { .. });
+        assert!(before.is_none() || fails, "entry {entry} is decided once, if it does not fail");
         Ok(())
     }
 

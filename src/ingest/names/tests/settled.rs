@@ -7,30 +7,12 @@ use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
 
-use super::fake::{Fake, Names};
+use super::fake::{Fake, Names, entry};
 use super::model;
 use crate::ingest::names::{NameIndex, NameOptions, NamesError, Survey, settle};
 use crate::ledger::{NameDecision, NameFate};
-use crate::manifest::{BlobKind, Disposition, Entry};
-use crate::store::Store;
-
-fn entry(number: u64, path: &str, disposition: Disposition) -> Entry {
-    Entry {
-        number,
-        line: number,
-        blob_path: path.into(),
-        file_path: "x".into(),
-        length: 0,
-        disposition,
-        kind: BlobKind::Block,
-        first_range: 0,
-        range_count: 0,
-        list_metadata: None,
-        own_metadata: None,
-        list_properties: None,
-        own_properties: None,
-    }
-}
+use crate::manifest::Disposition;
+use crate::store::{NameRules, Store};
 
 struct Settled {
     survey: Survey,
@@ -46,7 +28,8 @@ fn run<T>(future: impl Future<Output = T> + Send) -> T {
 
 fn settle_all(store: &Arc<Fake>, entries: &[(String, Disposition)]) -> Result<Settled, NamesError> {
     let scratch = tempfile::tempdir().unwrap();
-    let options = NameOptions { diagnostics: "logs".parse().unwrap(), scratch: scratch.path().to_owned(), heads: 3 };
+    let options =
+        NameOptions { diagnostics: "logs".parse().unwrap(), rules: NameRules::Any, scratch: scratch.path().to_owned(), heads: 3 };
     let names = Names::default();
     let store: Arc<dyn Store> = Arc::<Fake>::clone(store);
     let give = || {
@@ -145,7 +128,8 @@ fn a_name_that_the_store_will_not_look_up_is_left_to_its_own_entry() {
 #[test]
 fn entries_that_cannot_be_read_end_it() {
     let scratch = tempfile::tempdir().unwrap();
-    let options = NameOptions { diagnostics: "logs".parse().unwrap(), scratch: scratch.path().to_owned(), heads: 0 };
+    let options =
+        NameOptions { diagnostics: "logs".parse().unwrap(), rules: NameRules::Any, scratch: scratch.path().to_owned(), heads: 0 };
     let store: Arc<dyn Store> = Arc::new(Fake::default());
     let torn = || [Ok(entry(0, "abc/a", Disposition::Rename)), Err(std::io::Error::other("torn"))].into_iter();
     let error = run(settle(torn, &store, &Names::default(), &options)).err().unwrap();
