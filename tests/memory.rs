@@ -39,9 +39,9 @@ fn bytes_read(process: u32) -> String {
 
 #[test]
 fn a_store_that_does_not_take_what_it_is_sent_stops_the_reading() {
-    // some in one request, most staged
-    let range = |n: usize| if n.is_multiple_of(8) { 4 << 20 } else { 1 << 20 };
-    let items: Vec<_> = (0..80).map(|n| block(&format!("import/{n}"), FILE, "overwrite", range(n))).collect();
+    // two in one request: more of them would use up the budget by themselves; the rest staged
+    let range = |n: usize| if n.is_multiple_of(64) { 4 << 20 } else { 1 << 20 };
+    let items: Vec<_> = (0..128).map(|n| block(&format!("import/{n}"), FILE, "overwrite", range(n))).collect();
     let (made, desk, service) = (make(&items), Desk::new(), BlobService::start(true));
     let content: u64 = items.iter().map(|item| item.content().len() as u64).sum();
     assert!(content > 2 * (BUDGET + BESIDE), "{content} bytes prove nothing");
@@ -51,7 +51,7 @@ fn a_store_that_does_not_take_what_it_is_sent_stops_the_reading() {
         line["manifestHash"] = Value::String(made.job.drives()[0].manifest_hash.to_string());
     });
     let config = desk
-        .write("dockside.toml", format!("[limits]\nmax_amplification = 100\n[transfer]\nbyte_budget = {BUDGET}\nuploads = 16\n"));
+        .write("dockside.toml", format!("[limits]\nmax_amplification = 100\n[transfer]\nbyte_budget = {BUDGET}\nuploads = 32\n"));
     let mut command = desk.command(&["ingest".as_ref(), image.as_os_str(), "--job".as_ref(), job.as_os_str()]);
     command.args(["--store", "azure://devstoreaccount1", "--state"]).arg(desk.path("state")).arg("--config").arg(config);
     let mut child = command.envs(service.settings()).spawn().unwrap();
