@@ -27,7 +27,7 @@ lint:
 
 bench:
 	@sh scripts/install.sh build
-	cargo bench --bench manifest --bench decrypt
+	cargo bench --bench manifest --bench decrypt --bench md5 --bench ledger
 	cargo build --release
 	@bash scripts/bench.sh
 

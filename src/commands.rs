@@ -1,14 +1,19 @@
 //! The command line: one file per subcommand, thin: arguments in, calls, output out.
 
+mod audit;
 mod cat;
+mod drive;
 mod exit;
 mod ingest;
 mod inspect;
+mod ledger;
 mod logging;
 mod look;
 mod ls;
 mod output;
+mod place;
 mod signals;
+mod status;
 
 pub use exit::Exit;
 
@@ -44,6 +49,12 @@ enum Command {
     Ls(ls::Arguments),
     /// Write a file on a drive, or the whole decrypted volume, to standard output
     Cat(cat::Arguments),
+    /// Show where every drive stands
+    Status(status::Arguments),
+    /// Show the history of a drive, or let one that waits be tried again
+    Drive(drive::Arguments),
+    /// Check, thin out or copy the ledger
+    Ledger(ledger::Arguments),
 }
 
 /// Runs the program with these arguments, the first being its name.
@@ -63,6 +74,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Cat(arguments) => cat::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Drive(arguments) => drive::run(&arguments),
+        Command::Ledger(arguments) => ledger::run(&arguments),
     });
     match ran {
         Ok(Ok(exit)) => exit.into(),

@@ -12,7 +12,7 @@ mod size;
 
 pub use error::ConfigError;
 pub use machine::Machine;
-pub use options::{Limits, StoreConfig, Transfer};
+pub use options::{Ledger, Limits, StoreConfig, Transfer};
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -40,6 +40,8 @@ pub struct Config {
     pub limits: Limits,
     /// What a transfer may take of this host.
     pub transfer: Transfer,
+    /// What the ledger keeps.
+    pub ledger: Ledger,
 }
 
 impl Config {
@@ -60,7 +62,13 @@ impl Config {
 
     /// The defaults on this machine.
     pub fn defaults(machine: &Machine) -> Self {
-        Self { state_dir: None, stores: BTreeMap::new(), limits: Limits::default(), transfer: Transfer::defaults(machine) }
+        Self {
+            state_dir: None,
+            stores: BTreeMap::new(),
+            limits: Limits::default(),
+            transfer: Transfer::defaults(machine),
+            ledger: Ledger::default(),
+        }
     }
 
     /// A configuration from its text; `file` is its name for messages.
@@ -71,6 +79,7 @@ impl Config {
             stores: options::stores(top.section("stores")?)?,
             limits: Limits::read(top.section("limits")?)?,
             transfer: Transfer::read(top.section("transfer")?, machine)?,
+            ledger: Ledger::read(top.section("ledger")?)?,
         };
         top.end()?;
         Ok(config)

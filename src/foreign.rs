@@ -5,12 +5,16 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Characters shown before `Display` cuts a text.
 pub const SHOWN: usize = 256;
 
 /// A text from a drive or a job. `Display` and `Debug` escape control, bidirectional and invisible characters and cut at [`SHOWN`]
 /// characters; [`Foreign::raw`] gives the text itself, for formats with an escaping of their own (XML, JSON, URLs).
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+/// In JSON it stands to the letter; JSON escapes what it must.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Foreign(String);
 
 impl Foreign {

@@ -10,18 +10,25 @@
 mod access;
 mod account;
 mod admit;
+mod broken;
 mod catalogue;
 mod containers;
 mod ending;
 mod finish;
+mod history;
+mod identity;
 mod limits;
 pub mod names;
 mod plan;
+mod prepared;
 mod rename;
 mod report;
 mod run;
 mod services;
 mod settling;
+pub mod stage;
+mod token;
+mod transferring;
 mod unlock;
 
 pub use access::{Access, AccessError};

@@ -12,7 +12,7 @@ mod side_file;
 mod summary;
 
 pub use blob_path::{BlobPath, BlobPathError, ContainerName, ContainerNameError};
-pub use catalogue::{Catalogue, CatalogueError, ScratchError};
+pub use catalogue::{Catalogue, CatalogueError, ReopenError, ScratchError};
 pub use digest::{ByteRange, Digest, HexError, ManifestHash};
 pub use entry::{Attributes, BlobKind, Disposition, Entry, EntryNumber, Range, SideFile, SideFileNumber};
 pub use findings::{Finding, Findings, Rule};

@@ -1,8 +1,12 @@
 //! Where blobs go: one trait, three places (a folder, Azure, memory), and what is put around them (a dry run, a store that fails).
 //!
+//! A run may be killed at any moment. The next run of the same session asks what is there: what was staged or written ([`Store::take_up`],
+//! [`Store::take_up_pages`]), and whether a write whose answer nobody heard was carried out ([`Store::carried_out`]).
+//!
 //! A store repeats what may be repeated (time-outs, 5xx, cut bodies) by itself and answers a [`StoreError`] only when that is final.
 
 mod azure;
+mod busy;
 mod dry_run;
 mod error;
 #[doc(hidden)]
@@ -14,16 +18,20 @@ mod open;
 mod types;
 
 pub use azure::{AzureStore, EndpointError, RetryPolicy};
+pub use busy::Busy;
 pub use dry_run::DryRun;
 pub use error::{ErrorClass, StoreError};
 pub use folder::FolderStore;
 pub use memory::MemoryStore;
 pub use name_rules::NameRules;
 pub use open::{Credentials, OpenError, StoreConfig, StoreUrl, StoreUrlError, open, open_with};
-pub use types::{BlobHead, Condition, ETag, ListPage, ListedBlob, PageEnd, PageToken, StagedBlock, Stored, StoredKind, Target};
+pub use types::{
+    BlobHead, Condition, ETag, Intended, ListPage, ListedBlob, PageEnd, PageToken, StagedBlock, Stored, StoredKind, Target,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
 
@@ -38,6 +46,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Which names the store can hold, as far as names alone tell.
     fn name_rules(&self) -> NameRules;
+
+    /// How often it has said that it is busy; a store that never says so has nothing to count.
+    fn busy(&self) -> Busy {
+        Busy::default()
+    }
+
+    /// When the configured credential ends, if it tells: a signed token does, a key has no end.
+    fn access_ends(&self) -> Option<Timestamp> {
+        None
+    }
 
     /// Whether what is there leaves room for a blob of this name: [`StoreError::NameConflict`] if a folder has a blob `a` and is asked
     /// for `a/b`, or the other way round. Blobs of that very name are no matter.
@@ -107,4 +125,41 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Forgets what was staged and not committed, where that costs nothing (a folder removes its hidden file; Azure lets it expire).
     async fn discard(&self, target: &Target) -> Result<(), StoreError>;
+
+    /// Takes up a block blob that an earlier run of this work began. `synced[i]` says whether that run knew range i to be durable
+    /// ([`Store::sync`]), in what is there now: who begins the blob anew, or discards it, must have forgotten before what it knew of
+    /// the old one. Answers, in order, which ranges need not be sent again.
+    async fn take_up(&self, target: &Target, ranges: &[Range], synced: &[bool]) -> Result<Vec<bool>, StoreError>;
+
+    /// Takes up a page blob that an earlier run of this work began and did not finish: its version, if it is there as this work created
+    /// it, with this length. Ranges which that run knew to be durable in it are then there.
+    async fn take_up_pages(&self, target: &Target, length: u64) -> Result<Option<ETag>, StoreError>;
+
+    /// Makes durable what was staged or written so far for this target; what it covers may be passed to `take_up` as synced.
+    async fn sync(&self, target: &Target) -> Result<(), StoreError>;
+
+    /// Whether an intended write has been carried out: what lies under the name is exactly that, with these attributes, and not the
+    /// version seen before it. Answers its version, which is durable then.
+    async fn carried_out(
+        &self,
+        target: &Target,
+        intended: &Intended<'_>,
+        attributes: &Attributes,
+        before: &Condition,
+    ) -> Result<Option<ETag>, StoreError>;
+
+    /// Reads a small blob whole; `None` if there is none. One over `limit` bytes is [`StoreError::Rejected`].
+    async fn read(&self, path: &BlobPath, limit: usize) -> Result<Option<(ETag, Bytes)>, StoreError>;
+
+    /// Clears a free name of the blocks that another tool left under it ([`StoreError::ForeignBlocks`]): an empty blob with the mark
+    /// `dockside_incomplete` takes the name, and the commit replaces that version. A name that is taken is
+    /// [`StoreError::AlreadyExists`], and nothing is touched. Stores that keep each writer's blocks apart answer `ForeignBlocks`.
+    async fn clear_foreign(&self, target: &Target) -> Result<ETag, StoreError>;
+
+    /// Holds a blob for a minute against every other holder, or holds on to it: [`StoreError::LeasePresent`] if another has it. A holder
+    /// is a GUID. Stores without leases let everybody hold everything.
+    async fn hold(&self, path: &BlobPath, holder: &str) -> Result<(), StoreError>;
+
+    /// Lets go of a blob that is held.
+    async fn let_go(&self, path: &BlobPath, holder: &str) -> Result<(), StoreError>;
 }

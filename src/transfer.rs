@@ -1,14 +1,14 @@
 //! Ranges to blobs: read, check, stage, commit, all within a budget of bytes.
 //!
 //! ```text
-//!  reader thread (1 per drive)        hashing (as many as cores)        upload tasks
+//!  reader thread (1 per drive)        hashing (batches of ranges)       upload tasks
 //!  read a range, decrypt in place ──▶ MD5 of the range equal? ───────▶ stage ──▶ all ranges of the entry there ──▶ commit ──▶ records
 //!        ▲ waits for budget bytes                                         │ budget bytes given back, also on error
 //! ```
 //!
 //! The reader (`reader`) goes through the plan's entries in order, opens each file and sends its ranges, one `piece` at a time, to the
 //! entry's task (`entry`). A piece holds its share of the `budget` until it is stored or dropped, so memory is bounded whatever the
-//! drive says. The task checks each piece against the manifest before the store sees it, and makes the blob visible only when all of them
+//! drive says. The task checks each piece against the manifest (`hashing`) before the store sees it, and makes the blob visible only when all of them
 //! matched. What the task learns goes back to the reader as an event: ended, or "once more, under this name".
 
 mod attributes;
@@ -16,28 +16,34 @@ mod block;
 mod budget;
 mod conflict;
 mod entry;
+mod hashing;
+mod in_doubt;
 mod open;
 mod outcome;
 mod page;
 mod piece;
 mod prepare;
 mod reader;
+mod recognise;
+mod resume;
 mod stop;
-mod tally;
+mod uploads;
+mod whole;
 mod work;
 
 pub use budget::{Budget, BudgetError};
+pub use hashing::Hasher;
+pub use recognise::Candidates;
 pub use stop::Stop;
-pub use tally::Verified;
+pub use uploads::Uploads;
 pub use work::{Interruption, Meter, Names, Silent, TransferError};
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
-use crate::ledger::Records;
-use crate::manifest::{Catalogue, CatalogueError, Entry};
+use crate::ledger::{Intent, Records};
+use crate::manifest::{Catalogue, CatalogueError, Entry, EntryNumber};
 use crate::store::Store;
 use crate::volume::ntfs::Ntfs;
 
@@ -50,11 +56,9 @@ pub struct Host {
     /// Bytes that may be in memory.
     pub budget: Budget,
     /// Requests that may be under way.
-    pub uploads: Arc<Semaphore>,
-    /// How many that is when none is.
-    pub most_uploads: usize,
-    /// Ranges that may be hashed at the same time: the cores.
-    pub hashing: Arc<Semaphore>,
+    pub uploads: Uploads,
+    /// Hashes ranges, many at the same time.
+    pub hasher: Hasher,
 }
 
 /// One drive's transfer: where from, where to, and what keeps book.
@@ -85,6 +89,8 @@ pub struct Transfer {
     /// Bytes of file tables that may be gone through to open files, as [`crate::volume::ntfs::NtfsFile::cost`] counts them, before the
     /// drive is given up: many small entries of files in millions of pieces are more work than the drive's size tells.
     pub max_open_work: u64,
+    /// Whether each block blob gets the MD5 of its whole content as a property.
+    pub set_content_md5: bool,
     /// Whether the volume was not cleanly dismounted: said beside each missing or corrupt file.
     pub volume_dirty: bool,
     /// Asked to stop.
@@ -94,29 +100,24 @@ pub struct Transfer {
 }
 
 /// How a transfer ended that went through all entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// What was verified.
-    pub verified: Verified,
-    /// Ranges the disk could not give: file, offset, length; at most 10,000.
-    pub read_errors: Vec<ReadFailure>,
-    /// Whether the drive was given up for too many of them.
+    /// Whether the drive was given up for too many reads that failed.
     pub given_up: bool,
 }
 
-/// A range the disk could not give.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadFailure {
-    /// The file, to the letter.
-    pub file_path: crate::foreign::Foreign,
-    /// First byte in the file.
-    pub offset: u64,
-    /// Bytes.
-    pub length: u64,
-}
-
 impl Transfer {
-    /// Stores every entry of the plan, and records how each ended. Returns when all have ended, or at the first thing that stops the run;
+    /// Asks the store about writes of an earlier run that have no result; answers how many had been carried out. Before [`Transfer::run`].
+    pub async fn settle(&self, intents: Vec<(EntryNumber, Intent)>) -> Result<u64, TransferError> {
+        in_doubt::settle(self, intents).await
+    }
+
+    /// Ends the entries that another ledger's run of this session has stored; answers how many. Before [`Transfer::run`].
+    pub async fn recognise(&self, candidates: &dyn Candidates) -> Result<u64, TransferError> {
+        recognise::all(self, candidates).await
+    }
+
+    /// Stores every entry of the plan that has no outcome yet, and records how each ended. Returns when all have ended, or at the first thing that stops the run;
     /// then what is in flight has been finished or dropped.
     pub async fn run(self, plan: Plan) -> Result<Finished, TransferError> {
         let runtime = tokio::runtime::Handle::current();

@@ -312,8 +312,10 @@ fn a_session_runs_once_at_a_time() {
     }
     assert_eq!((desk.snapshot("store"), cli::files(&desk.path("state")).len()), (store, 1));
     drop(lock);
-    // the lock of a dead process locks nobody out; this is another state folder, so the blobs are stored again under other names
-    desk.ingest(&drive.image, &job, &[]).ends(0);
+    // the lock of a dead process locks nobody out; but this is another state folder, which must be told to take the session over
+    desk.ingest(&drive.image, &job, &[]).says(3, &["SessionElsewhere", "host", "since"]);
+    desk.ingest(&drive.image, &job, &["--take-over"]).ends(0);
+    every_blob_is_bit_exact(&desk, "store", &drive);
     assert_eq!(cli::files(&desk.path("state")).iter().filter(|file| file.extension().is_some_and(|e| e == "lock")).count(), 0);
 }
 

@@ -223,6 +223,37 @@ fn a_source_that_is_no_drive_is_refused_by_name() {
 }
 
 #[test]
+fn who_looks_into_a_drive_is_written_down_before_anything_is_shown() {
+    let (desk, drive, job, key) = golden("xts128-gpt");
+    desk.run(&["ls", &image(&drive), "Fotos", "--job", &job, "--state", "state"]).ends(0);
+    desk.run(&["cat", &image(&drive), "--volume", "--job", &job, "--state", "state"]).ends(0);
+    let wrong = text(desk.write("wrong.txt", WRONG));
+    // by the job it is known which drive it is; a look that fails was still tried
+    desk.run(&["cat", &image(&drive), "no such", "--job", &job, "--state", "state"]).ends(4);
+    let shown = desk.run(&["drive", "show", "DKS-XTS128", "--state", "state", "--json"]).ends(0).json();
+    let looks = shown["looks"].as_array().unwrap();
+    let looked: Vec<_> = looks.iter().map(|look| (look["command"].as_str().unwrap(), look["what"].as_str().unwrap())).collect();
+    assert_eq!(looked, [("ls", "\\Fotos"), ("cat", "the whole volume"), ("cat", "\\no such")]);
+    for look in looks {
+        assert!(look["who"].as_str().unwrap().contains("uid"), "{look}");
+        assert_eq!((&look["source"], &look["job"]), (&json!("xts128-gpt.img"), &shown["looks"][0]["job"]));
+        assert!(look["at"].as_str().unwrap().ends_with('Z') && look["job"].is_string());
+    }
+    // a state folder that takes no record: nothing is shown, not even that the key is wrong
+    desk.write("file", "");
+    for key in [&key, &wrong] {
+        for command in ["ls", "cat"] {
+            let ran = desk.run(&[command, &image(&drive), "readme.txt", "--key-file", key, "--state", "file/state"]);
+            let ran = ran.says(2, &["file/state", "cannot be written", "remedy: ", "--state DIR"]);
+            assert!(ran.out.is_empty());
+        }
+    }
+    let config = text(desk.write("dockside.toml", format!("state_dir = {:?}\n", desk.path("elsewhere"))));
+    desk.run(&["ls", &image(&drive), "--key-file", &key, "--config", &config]).ends(0);
+    assert!(desk.path("elsewhere/ledger.db").is_file());
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let (desk, drive, job, _) = golden("xts128-gpt");
     let mut command = desk.command(&["cat", &image(&drive), "--volume", "--job", &job]);

@@ -218,7 +218,9 @@ async fn after_too_many_failed_reads_nothing_more_is_read() {
     let left = run(&made, Drive::new(&made, Ill::At(places(r"\big.bin"))), 3).await;
     let receipt = left.receipt();
     assert_eq!((receipt.status, receipt.counts.failed), (DriveCode::DiskOperationFailed, 6));
-    assert_eq!((receipt.read_errors.len(), left.found.len()), (3, 1));
+    // those that failed, and those that were not read any more
+    let unread: usize = left.log.iter().map(|logged| logged.ranges.len()).sum();
+    assert_eq!((receipt.read_errors.len(), left.found.len()), (unread, 1));
     for logged in &left.log {
         assert!(logged.ranges.iter().all(|status| status == "IOFailed"), "{logged:?}");
         assert_eq!(logged.disposition, "Cancelled");
@@ -247,7 +249,7 @@ async fn a_drive_that_breaks_before_its_entries_leaves_log_and_receipt_and_can_b
     let (made, lab, store) = (make(&items()), Lab::new(), Arc::new(MemoryStore::new()));
     let ending = lab.ingest(&made, Drive::new(&made, Ill::At(std::iter::once(0..512).collect())), Arc::clone(&store) as _).await;
     assert!(matches!(ending, Ending::Halted(_)), "{ending:?}");
-    let session = std::fs::read_dir(lab.state.path().join("sessions")).unwrap().next().unwrap().unwrap().path();
+    let session = std::fs::read_dir(lab.state.join("sessions")).unwrap().next().unwrap().unwrap().path();
     for file in ["error.xml", "receipt.json"] {
         let text = std::fs::read_to_string(session.join(file)).unwrap();
         assert!(text.contains("DiskOperationFailed"), "{text}");
@@ -268,21 +270,22 @@ async fn who_is_asked_to_stop_while_unlocking_begins_nothing_more() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_is_stopped_anywhere_completes_when_it_is_repeated() {
     let made = make(&items());
-    // a renamed entry that was stored before the stop is stored again under a number: not looked at here
-    let items: Vec<&Item> = made.items.iter().filter(|item| item.disposition != "rename").collect();
     // each run stretches a key: every second read is enough here
     for at in (0..reads_of(&made).await).step_by(2) {
         let memory = Arc::new(MemoryStore::new());
         let store = Arc::clone(&memory) as Arc<dyn Store>;
         put_pages(&store, "cust/over.vhd", 1_024).await;
-        let lab = Lab::new();
+        let mut lab = Lab::new();
         let drive = Drive::new(&made, Ill::Stops(at, lab.stop.clone()));
         if let Ending::Interrupted { .. } = lab.ingest(&made, drive, Arc::clone(&store)).await {
-            let again = Lab::new().ingest(&made, made.reader(), store).await;
+            lab.stop = Stop::default();
+            let again = lab.ingest(&made, made.reader(), store).await;
             assert!(matches!(again, Ending::Finished { .. }), "stopped at read {at}: {again:?}");
         }
         let found = visible(&memory).await;
-        for item in &items {
+        // no second copy of anything
+        assert_eq!(found.len(), made.items.len(), "stopped at read {at}: {:?}", found.keys());
+        for item in &made.items {
             assert!(found.get(&item.blob) == Some(&item.content()), "stopped at read {at}: {}", item.blob);
         }
     }

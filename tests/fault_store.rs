@@ -12,10 +12,11 @@ mod road;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dockside::ingest::{Ending, Opened};
+use dockside::ingest::{Ending, Opened, ingest_opened};
+use dockside::report::Board;
 use dockside::store::failing::{FailingStore, Fault};
 use dockside::store::{MemoryStore, Store, StoreError};
-use road::{Item, Lab, Made, block, entries_of, make, page, put, put_pages, visible};
+use road::{Item, Lab, Logged, Made, block, entries_of, make, page, put, put_pages, visible};
 
 const OLD: &[u8] = b"what was there before";
 
@@ -77,6 +78,7 @@ struct Case<'a> {
     made: &'a Made,
     opened: &'a Opened,
     undisturbed: &'a BTreeMap<String, Vec<u8>>,
+    log: &'a [Logged],
 }
 
 impl Case<'_> {
@@ -93,13 +95,12 @@ impl Case<'_> {
                 failed.map(|e| e.blob_path.raw().to_owned()).collect()
             }
             Ending::Interrupted { .. } | Ending::Halted(_) => {
-                let again = Lab::new();
                 let store = Arc::clone(&memory) as Arc<dyn Store>;
-                let Ending::Finished { receipt, .. } = again.ingest_opened(self.made, self.opened, store).await else {
-                    panic!("{case}: the repeated run did not finish")
-                };
+                let again = lab.ingest_opened(self.made, self.opened, store).await;
+                let Ending::Finished { receipt, .. } = again else { panic!("{case}: the repeated run: {again:?}") };
                 assert_eq!(receipt.counts.failed, 0, "{case}: {:?}", receipt.exceptions);
-                assert_eq!(entries_of(&again.log()).len(), self.made.items.len(), "{case}");
+                assert_eq!(entries_of(&lab.log()), self.log, "{case}");
+                assert_eq!(&visible(&memory).await, self.undisturbed, "{case}: not what an undisturbed run leaves");
                 Vec::new()
             }
             other => panic!("{case}: {other:?}"),
@@ -122,11 +123,13 @@ async fn every_call(fault: Fault) {
     let opened = made.open(made.reader());
     let memory = filled().await;
     let counting = Arc::new(FailingStore::new(Arc::clone(&memory) as Arc<dyn Store>, u64::MAX, fault, || StoreError::NoSpace));
-    let ending = Lab::new().ingest_opened(&made, &opened, Arc::clone(&counting) as Arc<dyn Store>).await;
+    let lab = Lab::new();
+    let ending = lab.ingest_opened(&made, &opened, Arc::clone(&counting) as Arc<dyn Store>).await;
     let Ending::Finished { receipt, .. } = ending else { panic!("{ending:?}") };
     assert_eq!((receipt.counts.failed, receipt.counts.skipped, receipt.counts.overwritten), (0, 1, 3));
     let undisturbed = visible(&memory).await;
-    let case = Case { made: &made, opened: &opened, undisturbed: &undisturbed };
+    let log = entries_of(&lab.log());
+    let case = Case { made: &made, opened: &opened, undisturbed: &undisturbed, log: &log };
     let calls = counting.calls();
     assert!(calls > 20, "only {calls} calls");
     for at in 0..calls {
@@ -156,7 +159,9 @@ async fn a_task_that_panics_ends_the_run_instead_of_hanging_it() {
             Arc::new(FailingStore::new(Arc::clone(&memory) as Arc<dyn Store>, at, Fault::Before, || panic!("on purpose")));
         let (made, opened) = (made.clone(), opened.clone());
         let (found, case) = (memory, made.clone());
-        let run = tokio::spawn(async move { Lab::new().ingest_opened(&made, &opened, store).await });
+        let lab = Lab::new();
+        let (services, drive) = (lab.services(&made.job, store).await, made.admitted(made.reader()));
+        let run = tokio::spawn(ingest_opened(drive, opened, services, Board::silent().drive("test")));
         match run.await {
             Ok(Ending::Internal { .. } | Ending::Finished { .. }) | Err(_) => {}
             Ok(other) => panic!("call {at}: {other:?}"),

@@ -51,7 +51,7 @@ async fn ingest_image(image: &Path, job: &Arc<Job>, store: Arc<dyn Store>) -> (R
     let lab = Lab::new();
     let id = job.drive_ids().next().unwrap().clone();
     let admitted = Admitted { source: Arc::new(Source::open(image).unwrap()), id, job: Arc::clone(job) };
-    match ingest(admitted, lab.services(job, store), Board::silent().drive("test")).await {
+    match ingest(admitted, lab.services(job, store).await, Board::silent().drive("test")).await {
         Ending::Finished { receipt, already: false, .. } => {
             assert_eq!(lab.host.budget.free(), lab.host.budget.bytes());
             (*receipt, lab.log())

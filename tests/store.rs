@@ -9,9 +9,17 @@ mod emulator;
 mod faults;
 #[path = "store/folder.rs"]
 mod folder;
+#[path = "store/leftovers.rs"]
+mod leftovers;
 #[path = "store/memory.rs"]
 mod memory;
 #[path = "support/mock_http.rs"]
 mod mock_http;
+#[path = "store/outage.rs"]
+mod outage;
+#[path = "store/renewal.rs"]
+mod renewal;
+#[path = "support/store_resume.rs"]
+mod store_resume;
 #[path = "support/store_suite.rs"]
 mod store_suite;

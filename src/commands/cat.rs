@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::audit::{self, Look};
 use super::exit::{Exit, Failure, chain};
 use super::look::{self, Given, Key};
 use super::output::to_stdout;
+use super::place::Place;
 use crate::drive::Source;
 use crate::foreign::Shown;
 use crate::volume::fields::index;
@@ -22,7 +24,9 @@ Examples:
   dockside cat drive.img '\\photos\\2013\\a.jpg' --key-file key.txt > a.jpg
   dockside cat /dev/sdb --volume --job job.json | sha256sum
 
-Exit codes: 0 written, 2 usage, 3 the drive cannot be opened, 4 no such file or it cannot be read, 1 internal error";
+Who reads what is written down in the ledger first.
+
+Exit codes: 0 written, 2 usage or state folder, 3 the drive cannot be opened, 4 no such file or it cannot be read, 1 internal error";
 
 /// Write a file on a drive, or the whole decrypted volume, to standard output
 #[derive(Args, Debug)]
@@ -38,14 +42,19 @@ pub(crate) struct Arguments {
     volume: bool,
     #[command(flatten)]
     key: Key,
+    #[command(flatten)]
+    place: Place,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let Some(key) = arguments.key.password()? else {
+    let config = arguments.place.config()?;
+    let Some(key) = arguments.key.password(&config)? else {
         return Err(Failure::usage("a recovery password is needed: --key-file FILE or --job FILE"));
     };
     let path = arguments.path.as_deref().map(parse_path).transpose()?;
     let source = look::open_source(&arguments.source)?;
+    let what = path.as_ref().map_or_else(|| "the whole volume".to_owned(), ToString::to_string);
+    audit::record(&Look { command: "cat", source: &source, key: &key, what }, &arguments.place, &config)?;
     write(&source, path.as_ref(), &key).map_err(|failure| failure.about(source.name()))?;
     Ok(Exit::Complete)
 }

@@ -5,20 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::exit::{Exit, Failure};
-use super::{logging, look, signals};
+use super::{logging, look, place, signals};
 use crate::config::{Config, state_dir};
 use crate::drive::{DriveId, Source};
 use crate::foreign::Shown;
 use crate::ingest::{Access, Admitted, DryRun, Ending, Services, ingest};
 use crate::job::Job;
+use crate::ledger::DbError;
+use crate::ledger::db::Ledger;
 use crate::ledger::state::StateDir;
 use crate::report::Board;
 use crate::store::{Credentials, StoreConfig, StoreUrl};
-use crate::transfer::{Budget, Host, Stop};
+use crate::transfer::{Budget, Hasher, Host, Stop, Uploads};
 
 mod endings;
 
@@ -43,6 +44,7 @@ Exit codes:
 Of several drives the gravest speaks: 1, 2, 5, 3, 4, 0.";
 
 /// Ingest drives or drive images now
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -73,6 +75,9 @@ pub(crate) struct Arguments {
     /// With --dry-run: write the predicted log to this file (one source)
     #[arg(long, value_name = "FILE", requires = "dry_run")]
     log: Option<PathBuf>,
+    /// Take a drive that another host or state folder has begun, for good: what it stored is told from what the store has
+    #[arg(long, conflicts_with = "dry_run")]
+    take_over: bool,
     /// Results as JSON on standard output
     #[arg(long)]
     json: bool,
@@ -88,12 +93,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let board = Board::detect();
     logging::start(&board);
     let exit = runtime.block_on(async {
-        let services = services(arguments, config, job, drives.len())?;
-        all(arguments, drives, services, &board).await
+        let services = services(arguments, config, job, drives.len()).await?;
+        let ledger = services.ledger.clone();
+        let exit = all(arguments, drives, services, &board).await;
+        if let Some(Err(error)) = close(ledger).await {
+            tracing::warn!(%error, "the ledger could not be closed");
+        }
+        exit
     });
     // a second signal leaves reading threads behind; nobody waits for them
     runtime.shutdown_background();
     exit
+}
+
+async fn close(ledger: Option<Ledger>) -> Option<Result<(), DbError>> {
+    Some(ledger?.close().await)
 }
 
 fn check(arguments: &Arguments) -> Result<(), Failure> {
@@ -141,22 +155,36 @@ fn admit(arguments: &Arguments, job: &Arc<Job>) -> Result<Vec<Admitted>, Failure
     Ok(drives)
 }
 
-fn services(arguments: &Arguments, config: Arc<Config>, job: Arc<Job>, drives: usize) -> Result<Services, Failure> {
+async fn services(arguments: &Arguments, config: Arc<Config>, job: Arc<Job>, drives: usize) -> Result<Services, Failure> {
     let dry_run = arguments.dry_run.then(|| DryRun { offline: arguments.offline, log: arguments.log.clone() });
-    let uploads = config.transfer.upload_slots();
     let store = store(arguments, &config, &job)?;
     let access = Access::open(&store, &config.transfer, dry_run.as_ref()).map_err(|e| Failure::usage_of(&e))?;
     let state =
         state_dir(arguments.state.as_deref(), &config, |name| std::env::var_os(name)).map_err(|e| Failure::usage_of(&e))?;
     let state = StateDir::open(&state).map_err(|e| Failure::usage_of(&e))?;
+    let ledger = match &dry_run {
+        Some(_) => None,
+        None => Some(Ledger::open(&state).await.map_err(|e| place::of_ledger(&e))?),
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let host = Host {
         budget: Budget::new(config.transfer.byte_budget),
-        uploads: Arc::new(Semaphore::new(uploads)),
-        most_uploads: uploads,
-        hashing: Arc::new(Semaphore::new(cores)),
+        uploads: Uploads::new(config.transfer.upload_slots()),
+        hasher: Hasher::new(cores),
     };
-    Ok(Services { config, job, access, state: Arc::new(state), host, drives: drives as u64, stop: Stop::default(), dry_run })
+    Ok(Services {
+        config,
+        job,
+        access,
+        state: Arc::new(state),
+        ledger,
+        take_over: arguments.take_over,
+        host,
+        drives: drives as u64,
+        stop: Stop::default(),
+        watch: None,
+        dry_run,
+    })
 }
 
 /// Where the job's account keeps its blobs: `--store`, else its entry in the configuration, else the account's own service.

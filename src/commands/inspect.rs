@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure};
 use super::look::{self, Given, Key};
-use super::output::to_stdout;
+use super::output::{to_stdout, write_json};
+use crate::config::Config;
 use crate::drive::Source;
 use crate::ingest::{Located, Opened};
 use crate::volume::partition::{Scheme, Table};
@@ -38,14 +39,15 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let key = arguments.key.password()?;
+    // there is no --config here: the usual file or the defaults
+    let config = Config::load(None).map_err(|e| Failure::usage_of(&e))?;
+    let key = arguments.key.password(&config)?;
     let source = look::open_source(&arguments.source)?;
     let mut shown = json!({ "schema": 1, "source": about(&source) });
     let looked = look(&source, key.as_ref(), &mut shown);
     to_stdout(|out| {
         if arguments.json {
-            serde_json::to_writer_pretty(&mut *out, &shown)?;
-            return writeln!(out);
+            return write_json(out, &shown);
         }
         text::write(out, &shown)
     })?;

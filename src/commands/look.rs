@@ -28,17 +28,16 @@ pub(crate) struct Key {
 
 impl Key {
     /// The password, if any was given.
-    pub(crate) fn password(&self) -> Result<Option<Given>, Failure> {
-        // there is no --config here: the usual file or the defaults
-        let limits = || Config::load(None).map(|config| config.limits).map_err(|e| Failure::usage_of(&e));
+    pub(crate) fn password(&self, config: &Config) -> Result<Option<Given>, Failure> {
+        let limits = config.limits.clone();
         if let Some(file) = &self.file {
             let password = read_key_file(file).map_err(|e| Failure::usage_of(&e))?;
-            return Ok(Some(Given { password: Password::Own(password), drive: None, limits: limits()? }));
+            return Ok(Some(Given { password: Password::Own(password), drive: None, limits }));
         }
         let Some(file) = &self.job else { return Ok(None) };
         let job = Arc::new(Job::read(file).map_err(|e| Failure::usage_of(&e))?);
         let drive = one_drive(&job, self.drive_id.as_ref())?;
-        Ok(Some(Given { password: Password::Job(Arc::clone(&job)), drive: Some(drive), limits: limits()? }))
+        Ok(Some(Given { password: Password::Job(Arc::clone(&job)), drive: Some(drive), limits }))
     }
 }
 

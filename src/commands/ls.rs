@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::audit::{self, Look};
 use super::cat::parse_path;
 use super::exit::{Exit, Failure, chain};
 use super::look::{self, Key};
 use super::output::to_stdout;
+use super::place::Place;
 use crate::volume::ntfs::{DirEntry, Node, Ntfs};
 
 const EXAMPLES: &str = "\
@@ -19,7 +21,9 @@ Examples:
   dockside ls drive.img --key-file key.txt
   dockside ls /dev/sdb '\\photos\\2013' --job job.json --drive-id ZX10K7742
 
-Exit codes: 0 listed, 2 usage, 3 the drive cannot be opened, 4 no such folder or parts of it cannot be read, 1 internal error";
+Who lists what is written down in the ledger first.
+
+Exit codes: 0 listed, 2 usage or state folder, 3 the drive cannot be opened, 4 no such folder or parts of it cannot be read, 1 internal error";
 
 /// List a folder on a drive
 #[derive(Args, Debug)]
@@ -31,16 +35,21 @@ pub(crate) struct Arguments {
     path: Option<String>,
     #[command(flatten)]
     key: Key,
+    #[command(flatten)]
+    place: Place,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let Some(key) = arguments.key.password()? else {
+    let config = arguments.place.config()?;
+    let Some(key) = arguments.key.password(&config)? else {
         return Err(Failure::usage("a recovery password is needed: --key-file FILE or --job FILE"));
     };
     // a slash behind a folder's name is how shells complete it
     let path = arguments.path.as_deref().map(|path| path.trim_end_matches(['/', '\\'])).filter(|path| !path.is_empty());
     let path = path.map(parse_path).transpose()?;
     let source = look::open_source(&arguments.source)?;
+    let what = path.as_ref().map_or_else(|| "\\".to_owned(), ToString::to_string);
+    audit::record(&Look { command: "ls", source: &source, key: &key, what }, &arguments.place, &config)?;
     let opened = look::locate_in(&source).and_then(|located| look::open(located, &key));
     let files = opened.map_err(|failure| failure.about(source.name()))?.files;
     let node = match &path {

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::Value;
+
 use super::exit::{Exit, Failure};
 
 /// Runs `write` over standard output. A reader that has gone (`| head`) is no error.
@@ -12,4 +14,10 @@ pub(crate) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
         Err(error) => Err(Failure::with(Exit::Internal, format!("writing to standard output failed: {error}"))),
         Ok(()) => Ok(()),
     }
+}
+
+/// A JSON document of several lines.
+pub(crate) fn write_json(out: &mut dyn Write, shown: &Value) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, shown)?;
+    writeln!(out)
 }

@@ -92,10 +92,12 @@ impl Limits {
 pub struct Transfer {
     /// Bytes of content in memory, from the disk to the store's answer.
     pub byte_budget: u64,
-    /// Requests to stores at the same time.
+    /// The most requests to stores at the same time.
     pub uploads: u64,
     /// Seconds for which a request that fails in passing is repeated before the run is interrupted.
     pub retry_seconds: u64,
+    /// Whether each blob's whole MD5 is computed and set.
+    pub set_content_md5: bool,
 }
 
 impl Transfer {
@@ -105,6 +107,7 @@ impl Transfer {
             byte_budget: (machine.free_memory / 4).clamp(64 * MIB, GIB),
             uploads: machine.cores.saturating_mul(4).clamp(4, 64),
             retry_seconds: 300,
+            set_content_md5: false,
         }
     }
 
@@ -120,9 +123,37 @@ impl Transfer {
             byte_budget: section.bytes("byte_budget", 8 * MIB..=TIB)?.unwrap_or(usual.byte_budget),
             uploads: section.count("uploads", 1..=1_024)?.unwrap_or(usual.uploads),
             retry_seconds: section.count("retry_seconds", 1..=86_400)?.unwrap_or(usual.retry_seconds),
+            set_content_md5: section.flag("set_content_md5")?.unwrap_or(usual.set_content_md5),
         };
         section.end()?;
         Ok(transfer)
+    }
+}
+
+/// `[ledger]`: what the database of the state folder keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// Days that a session that has ended is kept for, by `dockside ledger prune`.
+    pub keep_days: u64,
+    /// Bytes free in the state folder below which drives pause.
+    pub pause_below: u64,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { keep_days: 90, pause_below: 1 << 30 }
+    }
+}
+
+impl Ledger {
+    pub(super) fn read(mut section: Section) -> Result<Self, ConfigError> {
+        let usual = Self::default();
+        let ledger = Self {
+            keep_days: section.count("keep_days", 0..=36_500)?.unwrap_or(usual.keep_days),
+            pause_below: section.bytes("pause_below", 0..=TIB)?.unwrap_or(usual.pause_below),
+        };
+        section.end()?;
+        Ok(ledger)
     }
 }
 

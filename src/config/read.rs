@@ -93,6 +93,12 @@ impl Section {
         bytes.filter(|bytes| range.contains(bytes)).map(Some).ok_or_else(|| self.refuse(key, &value, allowed()))
     }
 
+    /// Yes or no.
+    pub(super) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, ConfigError> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        value.as_bool().map(Some).ok_or_else(|| self.refuse(key, &value, "true or false".to_owned()))
+    }
+
     /// Refuses what was not asked for.
     pub(super) fn end(self) -> Result<(), ConfigError> {
         let Some(key) = self.table.keys().next() else { return Ok(()) };

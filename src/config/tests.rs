@@ -31,8 +31,9 @@ fn the_sample_file_has_every_key_and_its_comments_parse() {
     let store = &config.stores[&"labdata".parse().unwrap()];
     assert_eq!(store.url, "azure://labdata");
     assert!(store.endpoint.is_some() && store.credentials_file.is_some());
-    assert_eq!(config.transfer, Transfer { byte_budget: 256 << 20, uploads: 16, retry_seconds: 300 });
-    for (section, count) in [("limits", 10), ("transfer", 3)] {
+    assert_eq!(config.ledger, Ledger { keep_days: 90, pause_below: 1 << 30 });
+    assert_eq!(config.transfer, Transfer { byte_budget: 256 << 20, uploads: 16, retry_seconds: 300, set_content_md5: false });
+    for (section, count) in [("limits", 10), ("transfer", 4), ("ledger", 2)] {
         let known = refusal(&format!("[{section}]\nnone = 1"));
         let keys: Vec<_> = known.split_once("known here: ").unwrap().1.split(", ").collect();
         assert_eq!(keys.len(), count);
@@ -46,9 +47,9 @@ fn sizes_have_units_and_the_machine_sets_the_rest() {
     assert_eq!((config.transfer.byte_budget, config.transfer.uploads), (100 << 20, 8));
     assert_eq!(config.limits.max_drive_bytes, 5 << 40);
     let on = |free_memory, cores| Config::defaults(&Machine { free_memory, cores }).transfer;
-    assert_eq!(on(0, 1), Transfer { byte_budget: 64 << 20, uploads: 4, retry_seconds: 300 });
-    assert_eq!(on(2 << 30, 6), Transfer { byte_budget: 512 << 20, uploads: 24, retry_seconds: 300 });
-    assert_eq!(on(1 << 40, 128), Transfer { byte_budget: 1 << 30, uploads: 64, retry_seconds: 300 });
+    assert_eq!(on(0, 1), Transfer { byte_budget: 64 << 20, uploads: 4, retry_seconds: 300, set_content_md5: false });
+    assert_eq!(on(2 << 30, 6), Transfer { byte_budget: 512 << 20, uploads: 24, retry_seconds: 300, set_content_md5: false });
+    assert_eq!(on(1 << 40, 128), Transfer { byte_budget: 1 << 30, uploads: 64, retry_seconds: 300, set_content_md5: false });
     let here = Machine::here();
     assert!(here.cores > 0 && here.free_memory > 0);
 }
@@ -82,7 +83,7 @@ fn a_bad_value_is_shown_with_file_key_and_range() {
 fn unknown_keys_are_refused_everywhere() {
     assert_eq!(
         refusal("[transfer]\nupload = 4"),
-        "dockside.toml: there is no key transfer.upload; known here: byte_budget, uploads, retry_seconds"
+        "dockside.toml: there is no key transfer.upload; known here: byte_budget, uploads, retry_seconds, set_content_md5"
     );
     assert!(refusal("stat_dir = \"/x\"").contains("no key stat_dir; known here: state_dir, stores, limits, transfer"));
     assert!(refusal("[limits.deep]\nx = 1").contains("no key limits.deep"));

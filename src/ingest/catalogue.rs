@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Halt;
-use super::run::Broken;
+use super::broken::Broken;
 use crate::drive::DriveId;
 use crate::job::JobDrive;
 use crate::ledger::state::StateDir;

@@ -8,25 +8,27 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::account::Account;
+use super::broken::{Broken, blocking};
 use super::report::{Desk, ReportError, write_log};
-use super::run::{Broken, blocking};
+use super::stage::Cause;
 use super::{Admitted, DryRun, Halt, Opened, Services, containers};
 use crate::foreign::Foreign;
 use crate::job::{JobDrive, LogLevel};
+use crate::ledger::db::SessionLedger;
 use crate::ledger::state::{Output, Session, SessionKey, SessionLock};
 use crate::manifest::Catalogue;
 use crate::report::{
-    Detail, DriveCode, DriveFacts, DriveLogError, LogFacts, LogNames, ManifestFacts, ReadError, Receipt, SessionFacts, Stamp,
-    Tally, Verified, lower_hex, tally,
+    Detail, DriveCode, DriveFacts, DriveLogError, LogFacts, LogNames, ManifestFacts, Receipt, SessionFacts, Stamp, Tally,
+    lower_hex, tally,
 };
 use crate::store::Store;
-use crate::transfer::Finished;
 use crate::volume::ReadAt as _;
 
 /// What was learned of a drive on its way, for the receipt.
 #[derive(Clone)]
 pub(super) struct Facts {
     started: Timestamp,
+    interruptions: u64,
     drive: DriveFacts,
     manifest: Option<ManifestFacts>,
 }
@@ -57,9 +59,10 @@ pub(super) fn earlier(session: &Session) -> Result<Option<Box<Receipt>>, Broken>
     let Some(path) = session.finished() else { return Ok(None) };
     let unreadable = |error: &dyn std::error::Error| {
         let path = path.display();
-        Broken::Interrupted(format!(
-            "the receipt {path} of an earlier run is damaged ({error}): remove it to run the session anew"
-        ))
+        Broken::Interrupted(
+            Cause::StateFolder,
+            format!("the receipt {path} of an earlier run is damaged ({error}): remove it to run the session anew"),
+        )
     };
     let text = std::fs::read(&path).map_err(|e| unreadable(&e))?;
     let receipt: Receipt = serde_json::from_slice(&text).map_err(|e| unreadable(&e))?;
@@ -71,8 +74,8 @@ pub(super) fn earlier(session: &Session) -> Result<Option<Box<Receipt>>, Broken>
 }
 
 impl Facts {
-    /// What can be seen from outside.
-    pub(super) fn of(drive: &Admitted) -> Self {
+    /// What can be seen from outside, and since when it is worked on.
+    pub(super) fn of(drive: &Admitted, session: Option<&SessionLedger>) -> Self {
         let source = &drive.source;
         let facts = DriveFacts {
             model: source.model().cloned(),
@@ -80,7 +83,13 @@ impl Facts {
             source: source.name().clone(),
             ..DriveFacts::default()
         };
-        Self { started: Timestamp::now(), drive: facts, manifest: None }
+        let record = session.map(SessionLedger::record);
+        Self {
+            started: record.and_then(|record| Timestamp::from_millisecond(record.started).ok()).unwrap_or_else(Timestamp::now),
+            interruptions: record.map_or(0, |record| record.interruptions),
+            drive: facts,
+            manifest: None,
+        }
     }
 
     /// What the opened volume says.
@@ -104,14 +113,14 @@ impl Facts {
 
 impl Closing<'_> {
     /// Every entry has an outcome: composes and delivers the logs, then the receipt.
-    pub(super) async fn finished(self, account: Account, finished: Finished, scratch: &Path) -> Result<Receipt, Broken> {
+    pub(super) async fn finished(self, account: Account, given_up: bool, scratch: &Path) -> Result<Receipt, Broken> {
         let counted = account.clone();
         let tally = blocking(move || tally(counted.entries(), &counted)).await?.map_err(|e| Broken::internal(&e))?;
-        let status = if finished.given_up { DriveCode::DiskOperationFailed } else { tally.status() };
+        let status = if given_up { DriveCode::DiskOperationFailed } else { tally.status() };
         let mut log = LogFacts::default();
         if let Some(dry) = &self.services.dry_run {
             self.predict(dry, &account, status, scratch).await?;
-            return Ok(self.compose(status, log, tally, Some(&finished)));
+            return Ok(self.compose(status, log, tally));
         }
         for &detail in self.details() {
             let pending = self.lock.begin(output(detail)).map_err(|error| Broken::interrupted(&error))?;
@@ -120,7 +129,7 @@ impl Closing<'_> {
             let name = self.log_name(detail);
             self.desk().log(&name, &file, sha256, detail, &mut log).await.map_err(|error| broken(&error))?;
         }
-        let receipt = self.compose(status, log, tally, Some(&finished));
+        let receipt = self.compose(status, log, tally);
         self.deliver(&receipt).await.map_err(|error| broken(&error))?;
         Ok(receipt)
     }
@@ -157,7 +166,7 @@ impl Closing<'_> {
         let reported = self.report_refusal(code, file, &mut log).await;
         if reported.is_err() {
             // what the store does not take is kept here all the same
-            let text = self.compose(code, log, Tally::default(), None).to_json().map_err(ReportError::Json)?;
+            let text = self.compose(code, log, Tally::default()).to_json().map_err(ReportError::Json)?;
             self.lock.write(Output::Receipt, text.as_bytes())?;
         }
         reported
@@ -175,7 +184,7 @@ impl Closing<'_> {
         if let Some((file, sha256)) = file {
             self.desk().log(&self.log_name(Detail::Error), &file, sha256, Detail::Error, log).await?;
         }
-        self.deliver(&self.compose(code, log.clone(), Tally::default(), None)).await
+        self.deliver(&self.compose(code, log.clone(), Tally::default())).await
     }
 
     /// Composes one log; a thread of its own does it, for it reads the whole catalogue.
@@ -231,7 +240,7 @@ impl Closing<'_> {
         Ok(())
     }
 
-    fn compose(&self, status: DriveCode, log: LogFacts, tally: Tally, finished: Option<&Finished>) -> Receipt {
+    fn compose(&self, status: DriveCode, log: LogFacts, tally: Tally) -> Receipt {
         let session = SessionFacts {
             account: self.services.job.account.to_string(),
             job: self.services.job.name.as_str().to_owned(),
@@ -241,10 +250,9 @@ impl Closing<'_> {
         };
         let base = Receipt::before_entries(session, status, self.facts.drive.clone(), self.facts.started, Timestamp::now());
         Receipt {
+            interruptions: self.facts.interruptions,
             manifest: self.facts.manifest.clone(),
             log: (log != LogFacts::default()).then_some(log),
-            verified: finished.map(verified).unwrap_or_default(),
-            read_errors: finished.map(read_errors).unwrap_or_default(),
             ..base.with(tally)
         }
     }
@@ -255,16 +263,6 @@ fn output(detail: Detail) -> Output {
         Detail::Error => Output::ErrorLog,
         Detail::Verbose => Output::VerboseLog,
     }
-}
-
-fn verified(finished: &Finished) -> Verified {
-    let figures = finished.verified;
-    Verified { ranges: figures.ranges, bytes: figures.bytes, line_refusals: figures.line_refusals }
-}
-
-fn read_errors(finished: &Finished) -> Vec<ReadError> {
-    let failures = finished.read_errors.iter();
-    failures.map(|f| ReadError { file_path: f.file_path.clone(), offset: f.offset, length: f.length }).collect()
 }
 
 /// What stops the reports stops the run: its outcomes are the same again when it is repeated.

@@ -18,6 +18,7 @@
 //! can meet costs time for the file's pages, not memory. Time is linear: a number found taken is never tried again for the same name.
 
 mod area;
+mod before;
 mod bucket;
 mod bucketing;
 mod index;
@@ -32,6 +33,7 @@ mod tree;
 mod tests;
 
 pub use area::ScratchError;
+pub use before::Before;
 pub use index::NameIndex;
 pub use survey::ContainerSurvey;
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::names::{NameIndex, NamesError, ScratchError};
+use super::names::{Before, NameIndex, NamesError, ScratchError};
 use crate::foreign::Foreign;
 use crate::ledger::{LedgerError, NameDecision, NameFate, Records};
 use crate::manifest::{BlobPath, Entry};
 use crate::store::Store;
-use crate::transfer::{Names, TransferError};
+use crate::transfer::{Candidates, Names, TransferError};
 
 /// Gives out free names, and records them.
 pub(super) struct LateNames {
@@ -31,12 +31,25 @@ impl Names for LateNames {
     }
 }
 
+/// The names that a run before this one may have given.
+pub(super) struct EarlierNames(pub(super) Before);
+
+impl Candidates for EarlierNames {
+    fn of(&self, entry: &Entry, decision: &NameDecision) -> Vec<BlobPath> {
+        self.0.of(entry, decision)
+    }
+
+    fn take(&self, entry: &Entry, path: &BlobPath) -> Result<bool, TransferError> {
+        self.0.take(entry, path).map_err(|error| transfer_error(error.into()))
+    }
+}
+
 fn transfer_error(error: NamesError) -> TransferError {
     match error {
         NamesError::Store { source, .. } => TransferError::Store(source),
         NamesError::Records(error) => TransferError::Records(error),
         NamesError::Scratch(ScratchError { action, path, source }) => {
-            TransferError::Records(LedgerError { action, path: path.display().to_string(), source })
+            TransferError::Records(LedgerError::Scratch { action, path: path.display().to_string(), source })
         }
         other => TransferError::Internal(other.to_string()),
     }

@@ -1,63 +1,22 @@
 //! The line of one drive: each step consumes what the one before it proved.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use tracing::Instrument as _;
 
-use super::account::Account;
+use super::broken::{Broken, blocking};
 use super::finish::{Closing, Facts};
-use super::names::{NameIndex, NameOptions, NamesError, Survey};
-use super::rename::LateNames;
+use super::identity::Claim;
+use super::stage::{Event, Stage};
 use super::unlock::{Opened, locate};
-use super::{Access, Admitted, Ending, Halt, Services, catalogue, containers, plan, settling};
-use crate::ledger::state::{Output, Session, SessionLock};
-use crate::ledger::{Records, Scratch};
-use crate::manifest::Catalogue;
-use crate::report::{DriveCode, Leaves, Progress, Receipt, Stamp};
-use crate::store::{ErrorClass, Store, StoreError};
-use crate::transfer::{Finished, Interruption, Meter, Transfer, TransferError};
-use crate::volume::ReadAt as _;
-
-/// Windows of the budget that one drive can have in flight: one being read, two on their way.
-const WINDOWS: u64 = 3;
-/// The most bytes reserved at once: more would only make other drives wait.
-const LARGEST_WINDOW: u64 = 32 << 20;
-
-/// Why a drive's line broke.
-#[derive(Debug)]
-pub(super) enum Broken {
-    /// Held or refused.
-    Halted(Halt),
-    /// Can be repeated when the cause is gone.
-    Interrupted(String),
-    /// A defect.
-    Internal(String),
-}
-
-impl From<Halt> for Broken {
-    fn from(halt: Halt) -> Self {
-        Self::Halted(halt)
-    }
-}
-
-impl Broken {
-    /// The wish to stop was seen.
-    pub(super) fn stopped() -> Self {
-        Self::interrupted(&TransferError::Stopped)
-    }
-
-    /// A run that can be repeated.
-    pub(super) fn interrupted(error: &dyn std::error::Error) -> Self {
-        Self::Interrupted(Halt::of(DriveCode::InternalError, error).detail)
-    }
-
-    /// A defect of this program.
-    pub(super) fn internal(error: &dyn std::error::Error) -> Self {
-        Self::Internal(Halt::of(DriveCode::InternalError, error).detail)
-    }
-}
+use super::{Access, Admitted, Ending, Halt, Services};
+use crate::ledger::db::SessionLedger;
+use crate::ledger::state::{Output, Purpose, Session, SessionLock};
+use crate::manifest::BlobPath;
+use crate::report::{DriveCode, Leaves, LogNames, Progress, Receipt, Stamp};
+use crate::store::Store;
+use crate::transfer::Stop;
 
 /// Ingests one admitted drive, from its first sector to its receipt.
 pub async fn ingest(drive: Admitted, services: Services, progress: Progress) -> Ending {
@@ -85,7 +44,7 @@ async fn line(drive: Admitted, opened: Option<Opened>, services: Services, progr
             tracing::warn!(code = halt.code.as_str(), detail = %halt.in_short(), "drive not taken");
             Ending::Halted(halt)
         }
-        Err(Broken::Interrupted(cause)) => {
+        Err(Broken::Interrupted(_, cause)) => {
             tracing::warn!(%cause, "drive interrupted");
             Ending::Interrupted { cause }
         }
@@ -97,12 +56,18 @@ async fn line(drive: Admitted, opened: Option<Opened>, services: Services, progr
 }
 
 /// One drive's line: what all its steps share.
-struct Line<'a> {
-    drive: &'a Admitted,
-    services: &'a Services,
-    store: Arc<dyn Store>,
-    lock: SessionLock,
-    stamp: Stamp,
+pub(super) struct Line<'a> {
+    pub(super) drive: &'a Admitted,
+    pub(super) services: &'a Services,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) lock: SessionLock,
+    /// What outlasts the run; a dry run has none.
+    pub(super) session: Option<SessionLedger>,
+    /// Where the drive stands.
+    pub(super) stage: Mutex<Stage>,
+    /// The wish to stop this drive.
+    pub(super) stop: Stop,
+    pub(super) stamp: Stamp,
     opened: Option<Opened>,
 }
 
@@ -120,22 +85,35 @@ impl<'a> Line<'a> {
             Access::Closed(error) => return Err(Halt::of(DriveCode::BlobRequestForbidden, error).into()),
         };
         let key = super::finish::session_key(drive, services, &store, line);
-        let (session, dry) = (services.state.session(&key), services.dry_run.is_some());
-        // on a thread of its own: what a broken run left here is removed now, and can be large
+        let session = services.state.session(&key);
+        let purpose = if services.dry_run.is_some() { Purpose::DryRun } else { Purpose::Run };
+        // on a thread of its own: what a broken dry run left here is removed now, and can be large
         let locked = blocking(move || {
-            let lock = session.lock().map_err(|error| Broken::interrupted(&error))?;
-            let earlier = if dry { None } else { super::finish::earlier(&session)? };
+            let lock = session.lock(purpose).map_err(|error| Broken::interrupted(&error))?;
+            let earlier = if purpose == Purpose::DryRun { None } else { super::finish::earlier(&session)? };
             Ok::<_, Broken>((lock, earlier))
         });
         let (lock, earlier) = locked.await??;
         if let Some(receipt) = earlier {
+            lock.keep_scratch(false);
             return Ok(Begun::Done(receipt, kept(lock.session())));
         }
-        Ok(Begun::Line(Box::new(Self { drive, services, store, lock, stamp: Stamp::now(), opened })))
+        let session = match &services.ledger {
+            Some(ledger) if purpose == Purpose::Run => Some(super::history::begin(ledger, &key, drive).await?),
+            _ => {
+                lock.keep_scratch(false);
+                None
+            }
+        };
+        let stamp = session.as_ref().and_then(super::history::stamp).unwrap_or_else(Stamp::now);
+        let stop = services.stop.of_one();
+        let stage = Mutex::new(Stage::Attached);
+        Ok(Begun::Line(Box::new(Self { drive, services, store, lock, session, stage, stop, stamp, opened })))
     }
 
     async fn run(self, progress: &Progress) -> Result<Ending, Broken> {
         let ending = self.end(progress).await;
+        self.ended(&ending).await;
         let Self { lock, .. } = self;
         // removes the scratch files, which can be large; what goes wrong there is for the session's next run
         let _ = blocking(move || drop(lock)).await;
@@ -143,7 +121,7 @@ impl<'a> Line<'a> {
     }
 
     async fn end(&self, progress: &Progress) -> Result<Ending, Broken> {
-        let mut facts = Facts::of(self.drive);
+        let mut facts = Facts::of(self.drive, self.session.as_ref());
         let ended = self.steps(progress, &mut facts).await;
         match ended {
             Ok(receipt) => {
@@ -162,32 +140,33 @@ impl<'a> Line<'a> {
     }
 
     async fn steps(&self, progress: &Progress, facts: &mut Facts) -> Result<Receipt, Broken> {
+        self.advance(Event::Identified).await?;
+        self.advance(Event::Admitted).await?;
         self.drive.check_size(self.services.config.limits.max_drive_bytes)?;
         progress.stage("unlocking");
         let opened = self.open().await?;
         facts.opened(&opened);
         self.unless_stopped()?;
-        progress.stage("reading the manifest");
-        let scratch = self.lock.scratch();
-        let catalogue = Arc::new(self.catalogue(&opened, scratch).await?);
-        facts.catalogue(&self.drive.line()?.manifest_file, &catalogue);
-        let records = Scratch::create(scratch, catalogue.summary().entries, catalogue.summary().ranges);
-        let records: Arc<dyn Records> = Arc::new(records.map_err(|e| Broken::interrupted(&e))?);
-        let account = Account { catalogue, records };
+        self.advance(Event::Unlocked).await?;
+        let prepared = self.prepare(&opened, progress, facts).await?;
         self.unless_stopped()?;
-        progress.stage("settling names");
-        let index = self.names(&account, scratch).await?;
-        self.unless_stopped()?;
+        self.advance(Event::Checked).await?;
+        self.advance(Event::TransferBegan).await?;
         progress.stage("transferring");
-        progress.total(account.catalogue.summary().content_bytes, account.catalogue.summary().entries);
-        let finished = self.transfer(&opened, &account, index, progress).await?;
+        let (account, given_up) = self.transfer(&opened, prepared, progress).await?;
         progress.stage("reporting");
-        self.closing(facts.clone()).finished(account, finished, scratch).await
+        self.reporting(given_up).await?;
+        self.closing(facts.clone()).finished(account, given_up, self.scratch()).await
+    }
+
+    /// The scratch folder.
+    pub(super) fn scratch(&self) -> &Path {
+        self.lock.scratch()
     }
 
     /// Between two steps. Behind the transfer nothing is asked any more: what is stored gets its log and receipt.
-    fn unless_stopped(&self) -> Result<(), Broken> {
-        if self.services.stop.asked() { Err(Broken::stopped()) } else { Ok(()) }
+    pub(super) fn unless_stopped(&self) -> Result<(), Broken> {
+        if self.stop.asked() { Err(Broken::stopped()) } else { Ok(()) }
     }
 
     fn closing(&self, facts: Facts) -> Closing<'_> {
@@ -199,6 +178,15 @@ impl<'a> Line<'a> {
             stamp: self.stamp,
             facts,
         }
+    }
+
+    /// The claim of this ledger on the session, in the store.
+    pub(super) fn claim(&self) -> Result<Claim, Broken> {
+        let session = self.lock.session().id().to_owned();
+        let name = LogNames::session(self.services.job.name.as_str(), &self.drive.id, &session);
+        let path = BlobPath::new(self.services.job.diagnostics.clone(), &name).map_err(|error| Broken::internal(&error))?;
+        let ledger = self.services.ledger.as_ref().map(|ledger| ledger.id().to_owned()).unwrap_or_default();
+        Ok(Claim { store: Arc::clone(&self.store), path, session, ledger, take_over: self.services.take_over })
     }
 
     async fn open(&self) -> Result<Opened, Broken> {
@@ -217,109 +205,6 @@ impl<'a> Line<'a> {
         });
         Ok(opened.await??)
     }
-
-    async fn catalogue(&self, opened: &Opened, scratch: &Path) -> Result<Catalogue, Broken> {
-        let limits = self.services.config.limits.manifest(self.drive.source.size());
-        let (drive, files) = (self.drive.clone(), opened.files.clone());
-        let spool = catalogue::Spool {
-            scratch: scratch.to_owned(),
-            state: Arc::clone(&self.services.state),
-            stop: self.services.stop.clone(),
-        };
-        blocking(move || catalogue::read(&files, drive.line()?, &drive.id, &limits, &spool)).await?
-    }
-
-    /// Settles every name, and sees to it that the containers are there before the first write.
-    async fn names(&self, account: &Account, scratch: &Path) -> Result<NameIndex, Broken> {
-        let options = NameOptions {
-            diagnostics: self.services.job.diagnostics.clone(),
-            scratch: scratch.to_owned(),
-            rules: self.store.name_rules(),
-            heads: self.services.config.transfer.upload_slots(),
-        };
-        let settled = settling::settle(account.clone(), Arc::clone(&self.store), options, self.services.stop.clone()).await?;
-        let (survey, index) = settled.map_err(|error| match error {
-            NamesError::Store { source, .. } => self.before_the_first_write(&source),
-            NamesError::TooManyContainers | NamesError::TooManyFolders => {
-                Halt::of(DriveCode::ManifestFormatInvalid, &error).into()
-            }
-            other => Broken::interrupted(&other),
-        })?;
-        self.containers(&survey).await?;
-        Ok(index)
-    }
-
-    async fn containers(&self, survey: &Survey) -> Result<(), Broken> {
-        for container in survey.missing_containers() {
-            self.store.create_container(container).await.map_err(|error| self.before_the_first_write(&error))?;
-        }
-        let diagnostics = &self.services.job.diagnostics;
-        containers::ensure(&self.store, diagnostics).await.map_err(|error| self.before_the_first_write(&error))
-    }
-
-    /// Nothing has been written yet: a refused access holds the drive instead of interrupting it.
-    fn before_the_first_write(&self, error: &StoreError) -> Broken {
-        let code = match error {
-            StoreError::ContainerMissing { .. } | StoreError::Rejected { .. } | StoreError::NameConflict { .. } => {
-                DriveCode::ContainerMissing
-            }
-            StoreError::Forbidden { .. } => DriveCode::BlobRequestForbidden,
-            other if other.class() == ErrorClass::Internal => return Broken::internal(other),
-            other => return self.at_the_store(Broken::interrupted(other)),
-        };
-        self.at_the_store(Halt::of(code, error).into())
-    }
-
-    /// What broke the line, with the store's place in front.
-    fn at_the_store(&self, broken: Broken) -> Broken {
-        let here = |text: String| format!("{}: {text}", self.store.url());
-        match broken {
-            Broken::Halted(halt) => Broken::Halted(Halt { detail: here(halt.detail), ..halt }),
-            Broken::Interrupted(cause) => Broken::Interrupted(here(cause)),
-            Broken::Internal(cause) => Broken::Internal(cause),
-        }
-    }
-
-    async fn transfer(
-        &self,
-        opened: &Opened,
-        account: &Account,
-        index: NameIndex,
-        progress: &Progress,
-    ) -> Result<Finished, Broken> {
-        let services = self.services;
-        let names = LateNames { index, store: Arc::clone(&self.store), records: Arc::clone(&account.records) };
-        let share = services.host.budget.bytes() / services.drives.max(1) / WINDOWS;
-        let transfer = Transfer {
-            files: opened.files.clone(),
-            catalogue: Arc::clone(&account.catalogue),
-            records: Arc::clone(&account.records),
-            store: Arc::clone(&self.store),
-            names: Arc::new(names),
-            session: self.lock.session().id().to_owned(),
-            scratch: self.lock.scratch().to_owned(),
-            host: services.host.clone(),
-            window: share.min(LARGEST_WINDOW),
-            max_read_errors: services.config.limits.max_read_errors,
-            max_read_error_time: Duration::from_secs(services.config.limits.max_read_error_seconds),
-            max_open_work: services.config.limits.max_amplification.saturating_mul(self.drive.source.size()),
-            volume_dirty: opened.files.info().not_dismounted(),
-            stop: services.stop.clone(),
-            meter: Arc::new(Shown(progress.clone())),
-        };
-        transfer.run(plan::in_manifest_order(&account.catalogue)).await.map_err(|error| match &error {
-            TransferError::Store(source) => self.at_the_store(during(&error, source)),
-            _ => broken(&error),
-        })
-    }
-}
-
-/// The store ended the run: its answer says why, without a sentence around it.
-fn during(error: &TransferError, source: &StoreError) -> Broken {
-    match error.interruption() {
-        Interruption::RunAgain => Broken::interrupted(source),
-        Interruption::Defect => Broken::internal(source),
-    }
 }
 
 /// The folder of what a session leaves.
@@ -327,30 +212,4 @@ fn kept(session: &Session) -> PathBuf {
     let mut folder = session.output(Output::Receipt);
     folder.pop();
     folder
-}
-
-fn broken(error: &TransferError) -> Broken {
-    match error.interruption() {
-        Interruption::RunAgain => Broken::interrupted(error),
-        Interruption::Defect => Broken::internal(error),
-    }
-}
-
-/// Work that blocks, on a thread of its own.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Broken> {
-    let span = tracing::Span::current();
-    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(|panicked| Broken::internal(&panicked))
-}
-
-/// The transfer's meter shown to a person.
-struct Shown(Progress);
-
-impl Meter for Shown {
-    fn bytes_verified(&self, bytes: u64) {
-        self.0.add_bytes(bytes);
-    }
-
-    fn entry_ended(&self, completed: bool) {
-        self.0.entry_done(completed);
-    }
 }

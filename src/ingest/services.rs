@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::Access;
 use crate::config::Config;
 use crate::job::Job;
+use crate::ledger::Watch;
+use crate::ledger::db::Ledger;
 use crate::ledger::state::StateDir;
 use crate::transfer::{Host, Stop};
 
@@ -20,12 +22,19 @@ pub struct Services {
     pub access: Access,
     /// The state folder.
     pub state: Arc<StateDir>,
+    /// What outlasts a run; `None` for a dry run.
+    pub ledger: Option<Ledger>,
+    /// Whether to take sessions that another host or ledger has begun.
+    pub take_over: bool,
     /// Memory, requests and cores.
     pub host: Host,
     /// How many drives share the host in this run.
     pub drives: u64,
     /// Asked to stop.
     pub stop: Stop,
+    /// For tests: told of each call of the ledger.
+    #[doc(hidden)]
+    pub watch: Option<Watch>,
     /// Set for a dry run.
     pub dry_run: Option<DryRun>,
 }

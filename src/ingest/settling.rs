@@ -9,8 +9,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::account::Account;
+use super::broken::{Broken, blocking};
 use super::names::{self, NameIndex, NameOptions, NamesError, Survey};
-use super::run::{Broken, blocking};
 use crate::store::Store;
 use crate::transfer::{Stop, TransferError};
 

@@ -156,20 +156,27 @@ status! {
 }
 
 /// How an entry ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EntryOutcome {
     /// The whole.
     pub status: BlobStatus,
     /// The name.
     pub disposition: DispositionStatus,
     /// The path it is stored under (or would be, had it not failed later); `None` if it is the one asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_as: Option<Foreign>,
     /// Metadata; `None` if the entry has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<PartStatus>,
     /// Properties; `None` if the entry has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub properties: Option<PartStatus>,
     /// One sentence on what went wrong, for the receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Whether a blob of the final name exists now: what an entry chained behind this one finds.
     pub exists_after: bool,
+    /// Requests the store refused for their checksum and that succeeded when repeated.
+    pub line_refusals: u64,
 }

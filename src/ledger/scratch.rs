@@ -1,16 +1,18 @@
 //! The records of one run in files: names and outcomes by entry number, ranges by range number, texts in a heap.
 //!
 //! In: [`Records`] calls from any thread, in any order. Out: what was recorded. Refuses: numbers beyond those the manifest has. Memory
-//! is fixed (2 MiB for all four files, whatever the manifest); the files are sparse, so that what was never recorded costs nothing.
+//! is fixed (2.5 MiB for all files, whatever the manifest); the files are sparse, so that what was never recorded costs nothing.
 //!
-//! Nothing here is synced: a broken run is not continued from these files, its folder is removed.
+//! Names are made to last once they are settled ([`Scratch::keep_names`]), for a run that goes on. Nothing else is synced: how things
+//! ended is kept by the ledger, and these files are filled from it.
 //!
 //! | File | Record | Bytes |
 //! |---|---|---|
 //! | `names` | see `record` | 32 an entry |
+//! | `name-texts` | names, `ETag`s and reasons, one behind the other | as long as they are |
 //! | `outcomes` | see `record` | 32 an entry |
 //! | `ranges` | 0 or 1 + the place in [`RangeStatus::ALL`] | 1 a range |
-//! | `texts` | names, `ETag`s, reasons and details, one behind the other | as long as they are |
+//! | `texts` | names and details, one behind the other | as long as they are |
 
 mod paged;
 mod record;
@@ -23,7 +25,7 @@ use paged::PagedFile;
 use record::{RECORD, TextPlace};
 
 use super::{EntryOutcome, LedgerError, NameDecision, RangeStatus, Records};
-use crate::manifest::EntryNumber;
+use crate::manifest::{Entry, EntryNumber};
 
 /// Ranges that one call of [`Records::ranges`] may ask for: twice what a blob may have.
 const MAX_RANGES_AT_ONCE: usize = 1 << 20;
@@ -34,9 +36,17 @@ pub struct Scratch {
     entries: u64,
     ranges: u64,
     names: Mutex<PagedFile>,
+    name_texts: Mutex<Heap>,
     outcomes: Mutex<PagedFile>,
     statuses: Mutex<PagedFile>,
     texts: Mutex<Heap>,
+}
+
+/// Whether the names of an earlier run are taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    New,
+    Kept,
 }
 
 #[derive(Debug)]
@@ -46,39 +56,64 @@ struct Heap {
 }
 
 impl Scratch {
-    /// Makes the files, mode 0600, in a folder that exists and holds none of them yet.
+    /// Makes the files, mode 0600, in a folder that exists; what an earlier run left is replaced.
     pub fn create(folder: &Path, entries: u64, ranges: u64) -> Result<Self, LedgerError> {
-        let file = |name: &str| PagedFile::create(&folder.join(name)).map(Mutex::new);
-        let texts = Heap { file: PagedFile::create(&folder.join("texts"))?, end: 0 };
+        Self::open(folder, entries, ranges, Names::New)
+    }
+
+    /// Takes the names that an earlier run kept in this folder; everything else is new.
+    pub fn reopen(folder: &Path, entries: u64, ranges: u64) -> Result<Self, LedgerError> {
+        Self::open(folder, entries, ranges, Names::Kept)
+    }
+
+    fn open(folder: &Path, entries: u64, ranges: u64, names: Names) -> Result<Self, LedgerError> {
+        let new = |name: &str| PagedFile::create(&folder.join(name));
+        let name = |name: &str| if names == Names::Kept { PagedFile::open(&folder.join(name)) } else { new(name) };
+        let name_texts = name("name-texts")?;
+        let end = name_texts.length()?;
         Ok(Self {
             entries,
             ranges,
-            names: file("names")?,
-            outcomes: file("outcomes")?,
-            statuses: file("ranges")?,
-            texts: Mutex::new(texts),
+            names: Mutex::new(name("names")?),
+            name_texts: Mutex::new(Heap { file: name_texts, end }),
+            outcomes: Mutex::new(new("outcomes")?),
+            statuses: Mutex::new(new("ranges")?),
+            texts: Mutex::new(Heap { file: new("texts")?, end: 0 }),
         })
     }
 
-    fn keep_text(&self, text: &str) -> Result<TextPlace, LedgerError> {
-        let mut heap = lock(&self.texts);
-        let at = heap.end;
-        let length = u32::try_from(text.len()).map_err(|_| heap.file.refusal("writing a text to", "it is over 4 GiB"))?;
-        heap.file.write(at, text.as_bytes())?;
-        heap.end = at.saturating_add(u64::from(length));
-        Ok(TextPlace { at, length })
+    /// Makes the names last, for a run that goes on.
+    pub fn keep_names(&self) -> Result<(), LedgerError> {
+        lock(&self.name_texts).file.sync()?;
+        lock(&self.names).sync()
     }
 
-    fn text(&self, place: TextPlace) -> Result<String, LedgerError> {
-        let mut heap = lock(&self.texts);
-        let end = place.at.checked_add(u64::from(place.length));
-        if end.is_none_or(|end| end > heap.end) {
-            return Err(heap.file.refusal("reading a text from", "it lies beyond the end"));
-        }
-        let mut bytes = vec![0; place.length as usize];
-        heap.file.read(place.at, &mut bytes)?;
-        String::from_utf8(bytes).map_err(|_| heap.file.refusal("reading a text from", "it is not UTF-8"))
+    /// Keeps how the entry of this number ended.
+    pub(super) fn put_outcome(&self, entry: EntryNumber, outcome: &EntryOutcome) -> Result<(), LedgerError> {
+        let stored = outcome.stored_as.as_ref().map(|text| keep_text(&self.texts, text.raw())).transpose()?;
+        let detail = outcome.detail.as_ref().map(|text| keep_text(&self.texts, text)).transpose()?;
+        put(&self.outcomes, entry, self.entries, &record::outcome_to_bytes(outcome, stored, detail))
     }
+}
+
+fn keep_text(texts: &Mutex<Heap>, text: &str) -> Result<TextPlace, LedgerError> {
+    let mut heap = lock(texts);
+    let at = heap.end;
+    let length = u32::try_from(text.len()).map_err(|_| heap.file.refusal("writing a text to", "it is over 4 GiB"))?;
+    heap.file.write(at, text.as_bytes())?;
+    heap.end = at.saturating_add(u64::from(length));
+    Ok(TextPlace { at, length })
+}
+
+fn text(texts: &Mutex<Heap>, place: TextPlace) -> Result<String, LedgerError> {
+    let mut heap = lock(texts);
+    let end = place.at.checked_add(u64::from(place.length));
+    if end.is_none_or(|end| end > heap.end) {
+        return Err(heap.file.refusal("reading a text from", "it lies beyond the end"));
+    }
+    let mut bytes = vec![0; place.length as usize];
+    heap.file.read(place.at, &mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| heap.file.refusal("reading a text from", "it is not UTF-8"))
 }
 
 /// The guard, also after a panic elsewhere: a page is either old or new, never half.
@@ -111,7 +146,7 @@ fn unknown(file: &Mutex<PagedFile>) -> LedgerError {
 
 impl Records for Scratch {
     fn set_name(&self, entry: EntryNumber, name: &NameDecision) -> Result<(), LedgerError> {
-        let place = record::name_text(name).map(|text| self.keep_text(text)).transpose()?;
+        let place = record::name_text(name).map(|text| keep_text(&self.name_texts, text)).transpose()?;
         put(&self.names, entry, self.entries, &record::name_to_bytes(name, place))
     }
 
@@ -120,7 +155,7 @@ impl Records for Scratch {
         if bytes[0] == 0 {
             return Ok(None);
         }
-        let text = self.text(record::name_text_place(&bytes))?;
+        let text = text(&self.name_texts, record::name_text_place(&bytes))?;
         record::name_from_bytes(&bytes, text).map(Some).ok_or_else(|| unknown(&self.names))
     }
 
@@ -146,10 +181,8 @@ impl Records for Scratch {
         codes.into_iter().map(status).collect()
     }
 
-    fn set_outcome(&self, entry: EntryNumber, outcome: &EntryOutcome) -> Result<(), LedgerError> {
-        let stored = outcome.stored_as.as_ref().map(|text| self.keep_text(text.raw())).transpose()?;
-        let detail = outcome.detail.as_ref().map(|text| self.keep_text(text)).transpose()?;
-        put(&self.outcomes, entry, self.entries, &record::outcome_to_bytes(outcome, stored, detail))
+    fn set_outcome(&self, entry: &Entry, outcome: &EntryOutcome) -> Result<(), LedgerError> {
+        self.put_outcome(entry.number, outcome)
     }
 
     fn outcome(&self, entry: EntryNumber) -> Result<Option<EntryOutcome>, LedgerError> {
@@ -158,8 +191,8 @@ impl Records for Scratch {
             return Ok(None);
         }
         let (stored, detail) = record::outcome_text_places(&bytes);
-        let stored = stored.map(|place| self.text(place)).transpose()?;
-        let detail = detail.map(|place| self.text(place)).transpose()?;
+        let stored = stored.map(|place| text(&self.texts, place)).transpose()?;
+        let detail = detail.map(|place| text(&self.texts, place)).transpose()?;
         record::outcome_from_bytes(&bytes, stored, detail).map(Some).ok_or_else(|| unknown(&self.outcomes))
     }
 }

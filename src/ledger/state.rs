@@ -1,11 +1,11 @@
 //! The state folder: one run per session, its scratch space, and what it leaves.
 //!
-//! In: a folder and the identity of a session. Out: the lock of a session, with a scratch folder that is gone at the end of the run
-//! however it ends, and the logs and receipt of finished sessions. Refuses: a folder that cannot be written, a session that runs.
+//! In: a folder and the identity of a session. Out: the lock of a session, with a scratch folder that is gone when the session has ended
+//! and stays for the next run when it was interrupted, and the logs and receipt of finished sessions. Refuses: a folder that cannot be written, a session that runs.
 //!
 //! ```text
 //! <state>/<session>.lock           while a run or a dry run holds the session
-//! <state>/scratch/<session>/       catalogue and records, while it is held
+//! <state>/scratch/<session>/       catalogue and records, until it has ended (`-dry` behind the name: of a dry run)
 //! <state>/sessions/<session>/      error.xml, verbose.xml, receipt.json
 //! ```
 //! Folders have mode 0700, files 0600.
@@ -13,7 +13,7 @@
 mod lock;
 mod output;
 
-pub use lock::SessionLock;
+pub use lock::{Purpose, SessionLock};
 pub use output::{Output, PendingOutput};
 
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -173,8 +173,8 @@ impl Session {
     }
 
     /// Takes the session for this run, or for a dry run. Held until dropped.
-    pub fn lock(&self) -> Result<SessionLock, StateError> {
-        SessionLock::take(self.clone())
+    pub fn lock(&self, purpose: Purpose) -> Result<SessionLock, StateError> {
+        SessionLock::take(self.clone(), purpose)
     }
 
     /// The receipt, if the session ran to one. Ask under the lock: before it, the answer may be old.
@@ -191,8 +191,12 @@ impl Session {
         self.state.join("sessions").join(&self.id)
     }
 
-    fn scratch(&self) -> PathBuf {
-        self.state.join("scratch").join(&self.id)
+    fn scratch(&self, purpose: Purpose) -> PathBuf {
+        let scratch = self.state.join("scratch");
+        match purpose {
+            Purpose::Run => scratch.join(&self.id),
+            Purpose::DryRun => scratch.join(format!("{}-dry", self.id)),
+        }
     }
 
     fn lock_file(&self) -> PathBuf {

@@ -27,7 +27,7 @@ mod open;
 mod writer;
 
 pub(super) use format::{EntryRecord, SidePair};
-pub use open::{Catalogue, CatalogueError};
+pub use open::{Catalogue, CatalogueError, ReopenError};
 pub use writer::ScratchError;
 pub(super) use writer::{Nowhere, Sink, Writer};
 

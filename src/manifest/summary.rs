@@ -1,10 +1,12 @@
 //! What is known of a whole manifest once it has been read. In: counts and hashes from the reader; out: the receipt's and `inspect`'s
 //! figures. It holds no credential, only whether there was one.
 
+use serde::{Deserialize, Serialize};
+
 use crate::foreign::Foreign;
 
 /// `DriveManifest/@Version`. One grammar serves both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Version {
     /// `2011-10-01`.
     V2011,
@@ -23,7 +25,7 @@ impl Version {
 }
 
 /// Figures of a manifest that breaks no rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Its version.
     pub version: Version,

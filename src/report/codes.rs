@@ -168,7 +168,7 @@ codes! {
         "Pull one of the two drives, or remove the id from the job that it does not belong to."
     SessionElsewhere            Held    false
         "Another host, or another state folder, has begun this drive for the same job."
-        "Go on there; if that host or folder is gone for good, ask the administrator to give the session up."
+        "Go on there; if that host or folder is gone for good, take the session over with `--take-over`."
     ContainerMissing            Held    false
         "A target container does not exist and may not be created with the configured credential; nothing was stored."
         "The customer creates the container, or gives a credential that may create containers; check that the store's address leads to the account, and that a folder's container is a folder."

@@ -72,6 +72,11 @@ impl LogNames {
         format!("{}_receipt.json", self.0)
     }
 
+    /// The blob that says whose a session is.
+    pub fn session(job: &str, drive: &DriveId, session: &str) -> String {
+        format!("{FOLDER}/{job}_{drive}_{session}_session.json")
+    }
+
     /// The last segment of such a name: the file in the state folder.
     pub fn file_name(blob_name: &str) -> &str {
         blob_name.rsplit_once('/').map_or(blob_name, |(_, file)| file)

@@ -82,7 +82,7 @@ pub struct SessionFacts {
 #[serde(rename_all = "camelCase")]
 pub struct DriveFacts {
     /// Model, as the drive reports it.
-    #[serde(default, with = "text::maybe", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Foreign>,
     /// Size of the whole drive.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +97,6 @@ pub struct DriveFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume_dirty: Option<bool>,
     /// Device, bay label or image file name.
-    #[serde(with = "text::foreign")]
     pub source: Foreign,
 }
 
@@ -105,7 +104,6 @@ pub struct DriveFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestFacts {
     /// Path on the drive, as in the job.
-    #[serde(with = "text::foreign")]
     pub path: Foreign,
     /// SHA-256 of the file, 64 lower-case digits.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,13 +184,11 @@ pub struct Exception {
     /// Number in the manifest, from 0.
     pub entry: u64,
     /// The name asked for, container first.
-    #[serde(with = "text::foreign")]
     pub blob_path: Foreign,
     /// The name it is stored under, if another.
-    #[serde(default, with = "text::maybe", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_as: Option<Foreign>,
     /// Path on the drive, to the letter.
-    #[serde(with = "text::foreign")]
     pub file_path: Foreign,
     /// How it ended.
     pub outcome: EntryResult,
@@ -207,7 +203,6 @@ pub struct Exception {
 #[serde(rename_all = "camelCase")]
 pub struct ReadError {
     /// Path on the drive.
-    #[serde(with = "text::foreign")]
     pub file_path: Foreign,
     /// First byte in the file.
     pub offset: u64,
@@ -235,7 +230,6 @@ impl Software {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stopped {
     /// Device or image file, as given.
-    #[serde(with = "text::foreign")]
     pub source: Foreign,
     /// The code, or `Interrupted`.
     pub status: String,
@@ -303,8 +297,8 @@ impl Receipt {
     /// The same with what the entries came to; the status stays.
     #[must_use]
     pub fn with(self, tally: Tally) -> Self {
-        let Tally { counts, bytes, exceptions, exceptions_truncated, .. } = tally;
-        Self { counts, bytes, exceptions, exceptions_truncated, ..self }
+        let Tally { counts, bytes, exceptions, exceptions_truncated, verified, read_errors, .. } = tally;
+        Self { verified, counts, bytes, exceptions, exceptions_truncated, read_errors, ..self }
     }
 
     /// The exit code of the run that this receipt is of. A drive that was given up has all its entries accounted for, some as failed.

@@ -6,6 +6,10 @@
 mod answer;
 mod attributes;
 mod client;
+mod credential;
+mod outage;
+mod pages;
+mod resume;
 mod retry;
 mod settle;
 mod url;
@@ -18,23 +22,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::Method;
-use object_store::azure::MicrosoftAzureBuilder;
+use jiff::Timestamp;
 use object_store::client::{ClientOptions, HttpConnector as _, ReqwestConnector};
 
-use self::answer::Answer;
-use self::attributes::{MARK, SEQUENCE, has_metadata, mark_of, with_attributes, with_condition, with_metadata};
-use self::client::{Call, Client, CredentialSource, Failure, Success};
+use self::attributes::{MARK, SEQUENCE, with_attributes, with_condition};
+use self::client::{Call, Client, Failure, Success};
+use self::credential::CredentialSource;
+use self::outage::Outage;
 use self::settle::Expected;
 use self::xml::quoted;
-use super::{BlobHead, Condition, ETag, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target};
-use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
+use super::{
+    BlobHead, Busy, Condition, ETag, Intended, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored,
+    Target,
+};
+use crate::manifest::{Attributes, BlobPath, ByteRange, ContainerName, Digest, Range};
 use crate::volume::fields::index;
 
+pub(super) use self::credential::{Reread, Signing};
 pub use self::retry::RetryPolicy;
 pub(super) use self::url::Endpoint;
 pub use self::url::EndpointError;
 pub(super) use self::url::usual_endpoint;
 
+/// Seconds of a lease, the most that ends by itself: who is killed is not waited for longer.
+const LEASE: &str = "60";
 /// Bytes of one Put Page.
 const PAGES: usize = 4 << 20;
 
@@ -42,8 +53,8 @@ const PAGES: usize = 4 << 20;
 pub struct AzureStore {
     client: Client,
     url: String,
-    /// Page blobs that this process created and is writing: what was never written there is zero. The sequence number drawn for each
-    /// tells it from any other blob that gets its name.
+    /// Page blobs that this process created or took up and is writing: what no process of this work wrote there is zero. The sequence
+    /// number of each ([`pages::draw_sequence`]) tells it from any other blob that gets its name.
     fresh: Mutex<HashMap<BlobPath, String>>,
 }
 
@@ -52,7 +63,9 @@ pub(super) struct Settings {
     pub(super) account: String,
     pub(super) endpoint: Endpoint,
     pub(super) url: String,
-    pub(super) builder: MicrosoftAzureBuilder,
+    pub(super) signing: Signing,
+    /// Reads it anew, if it stands in a file.
+    pub(super) reread: Option<Reread>,
     pub(super) options: ClientOptions,
     pub(super) policy: RetryPolicy,
 }
@@ -60,10 +73,12 @@ pub(super) struct Settings {
 impl AzureStore {
     /// A store that sends nothing yet. Fails if credentials are malformed or the TLS library has no root certificates.
     pub(super) fn new(settings: Settings) -> Result<Self, object_store::Error> {
-        let Settings { account, endpoint, url, builder, options, policy } = settings;
+        let Settings { account, endpoint, url, signing, reread, options, policy } = settings;
         let http = ReqwestConnector::default().connect(&options)?;
-        let credentials = CredentialSource::new(builder)?;
-        Ok(Self { client: Client { http, endpoint, account, credentials, policy }, url, fresh: Mutex::default() })
+        let credentials = CredentialSource::new(signing, reread)?;
+        let outage = Outage::new(&account, policy.total);
+        let client = Client { http, endpoint, account, credentials, policy, busy: Busy::default(), outage };
+        Ok(Self { client, url, fresh: Mutex::default() })
     }
 
     fn fresh(&self) -> MutexGuard<'_, HashMap<BlobPath, String>> {
@@ -83,56 +98,24 @@ impl AzureStore {
             Err(failure) => self.client.settle(failure, path, attributes, expected).await,
         }
     }
-
-    /// Writes up to 4 MiB of the page blob that was created with this sequence number, and of no other.
-    async fn put_page(
-        &self,
-        path: &BlobPath,
-        sequence: &str,
-        (offset, body): (u64, Bytes),
-        digest: &Digest,
-    ) -> Result<u64, StoreError> {
-        let end = offset + (body.len() as u64).saturating_sub(1);
-        let call = put(path)
-            .query("comp", "page")
-            .header("x-ms-page-write", "update")?
-            .header("x-ms-if-sequence-number-eq", sequence)?
-            .header("x-ms-range", &format!("bytes={offset}-{end}"))?
-            .body(body, digest)?;
-        Ok(self.client.send(&call).await?.refusals)
-    }
-
-    /// The blob's headers, if it is the page blob that this work created.
-    async fn own_pages(&self, target: &Target) -> Result<(BlobHead, Answer), StoreError> {
-        let found = self.client.head(&target.path).await?;
-        let created = self.fresh().get(&target.path).cloned();
-        let same = |answer: &Answer| created.is_none_or(|sequence| answer.header(SEQUENCE) == Some(&sequence));
-        let own = found.filter(|(head, answer)| head.incomplete == Some(target.mark()) && same(answer));
-        own.ok_or(StoreError::ConditionFailed)
-    }
-
-    /// Removes the mark by writing the metadata without it.
-    async fn unmark(&self, target: &Target, attributes: &Attributes, seen: ETag) -> Result<Stored, StoreError> {
-        let call = put(&target.path).query("comp", "metadata");
-        let call = with_condition(with_metadata(call, attributes)?, &Condition::Matches(seen))?;
-        let failure = match self.client.send(&call).await {
-            Ok(success) => return stored(&success),
-            Err(failure) => failure,
-        };
-        if failure.maybe_done
-            && let Some((head, answer)) = self.client.head(&target.path).await?
-            && mark_of(&answer).is_none()
-            && has_metadata(&answer, attributes)
-        {
-            return Ok(Stored { etag: head.etag, line_refusals: 0 });
-        }
-        Err(failure.error)
-    }
 }
 
 /// A write to a blob.
 fn put(path: &BlobPath) -> Call<'_> {
     Call::new(Method::PUT, path.container(), Some(path.name()))
+}
+
+/// The blocks of a body that cannot be put in one request, since its MD5 property is to be another than its MD5: Put Blob would compare
+/// the two, a list does not.
+fn as_list(length: u64, digest: &Digest, attributes: &Attributes) -> Option<Vec<Range>> {
+    attributes.content_md5.filter(|md5| *md5 != digest.0)?;
+    let bytes = ByteRange::new(0, length).filter(|_| length > 0);
+    Some(bytes.map(|bytes| Range { bytes, digest: *digest }).into_iter().collect())
+}
+
+/// A request about the lease of a blob.
+fn lease<'a>(path: &'a BlobPath, action: &str) -> Result<Call<'a>, StoreError> {
+    put(path).query("comp", "lease").header("x-ms-lease-action", action)
 }
 
 /// What a write made visible.
@@ -155,6 +138,14 @@ impl Store for AzureStore {
 
     fn name_rules(&self) -> NameRules {
         NameRules::at(self.client.endpoint.clone())
+    }
+
+    fn busy(&self) -> Busy {
+        self.client.busy.clone()
+    }
+
+    fn access_ends(&self) -> Option<Timestamp> {
+        self.client.credentials.ends()
     }
 
     async fn room_for(&self, _path: &BlobPath) -> Result<(), StoreError> {
@@ -212,15 +203,12 @@ impl Store for AzureStore {
     ) -> Result<Stored, StoreError> {
         let path = &target.path;
         let length = body.len() as u64;
-        if attributes.content_md5.is_some_and(|md5| md5 != digest.0) {
-            // Put Blob would compare that MD5 with the body; a list does not
-            let bytes = crate::manifest::ByteRange::new(0, length);
-            let range = bytes.map(|bytes| Range { bytes, digest: *digest }).filter(|_| length > 0);
+        if let Some(blocks) = as_list(length, digest, attributes) {
             let mut refusals = 0;
-            if let Some(range) = &range {
-                refusals = self.stage(target, range, body).await?;
+            for block in &blocks {
+                refusals += self.stage(target, block, body.clone()).await?;
             }
-            let stored = self.commit(target, range.as_slice(), attributes, condition).await?;
+            let stored = self.commit(target, &blocks, attributes, condition).await?;
             return Ok(Stored { line_refusals: stored.line_refusals + refusals, ..stored });
         }
         // the MD5 that is compared becomes the property
@@ -266,8 +254,7 @@ impl Store for AzureStore {
         let call = put(path).header("x-ms-blob-type", "PageBlob")?.header("x-ms-blob-content-length", &length.to_string())?;
         let call = with_condition(with_attributes(call, attributes)?, condition)?;
         let mark = target.mark();
-        // 53 bits that nobody else draws, kept in this process alone; the service takes 63, the emulator rounds what is longer
-        let sequence = (fastrand::u64(..) >> 11).to_string();
+        let sequence = pages::draw_sequence(target);
         let call = call.header(&format!("x-ms-meta-{MARK}"), &mark)?.header(SEQUENCE, &sequence)?;
         if let Err(failure) = self.client.send(&call).await {
             let expected = Expected::Pages { length, mark: &mark, sequence: &sequence };
@@ -286,7 +273,7 @@ impl Store for AzureStore {
             let (offset, length) = (range.bytes.offset() + place as u64, piece.len());
             if piece.iter().any(|byte| *byte != 0) {
                 let digest = if length == index(range.bytes.length()) { range.digest } else { Digest::of(&piece) };
-                refusals += self.put_page(&target.path, &sequence, (offset, piece), &digest).await?;
+                refusals += self.put_page(target, &sequence, (offset, piece), &digest).await?;
             }
             place += length;
         }
@@ -327,6 +314,53 @@ impl Store for AzureStore {
         // staged blocks belong to the name and expire by themselves
         self.fresh().remove(&target.path);
         Ok(())
+    }
+
+    async fn take_up(&self, target: &Target, ranges: &[Range], _synced: &[bool]) -> Result<Vec<bool>, StoreError> {
+        match self.staged(target).await {
+            Ok(staged) => Ok(StagedBlock::among(staged, ranges)),
+            // a blob that has no blocks: the first write says what that means
+            Err(StoreError::WrongKind) => Ok(vec![false; ranges.len()]),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn take_up_pages(&self, target: &Target, length: u64) -> Result<Option<ETag>, StoreError> {
+        self.adopt_pages(target, length).await
+    }
+
+    async fn sync(&self, _target: &Target) -> Result<(), StoreError> {
+        // what the service has answered is durable
+        Ok(())
+    }
+
+    async fn carried_out(
+        &self,
+        target: &Target,
+        intended: &Intended<'_>,
+        attributes: &Attributes,
+        before: &Condition,
+    ) -> Result<Option<ETag>, StoreError> {
+        self.done(target, intended, attributes, before).await
+    }
+
+    async fn read(&self, path: &BlobPath, limit: usize) -> Result<Option<(ETag, Bytes)>, StoreError> {
+        self.content(path, limit).await
+    }
+
+    async fn clear_foreign(&self, target: &Target) -> Result<ETag, StoreError> {
+        self.keep_name(target).await
+    }
+
+    async fn hold(&self, path: &BlobPath, holder: &str) -> Result<(), StoreError> {
+        // who has the lease already gets it again, for another minute
+        let call = lease(path, "acquire")?.header("x-ms-proposed-lease-id", holder)?.header("x-ms-lease-duration", LEASE)?;
+        self.client.send(&call).await.map(drop).map_err(StoreError::from)
+    }
+
+    async fn let_go(&self, path: &BlobPath, holder: &str) -> Result<(), StoreError> {
+        let call = lease(path, "release")?.header("x-ms-lease-id", holder)?;
+        self.client.send(&call).await.map(drop).map_err(StoreError::from)
     }
 }
 

@@ -8,15 +8,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use self::reader::Reader;
-use super::{BlobHead, Condition, ETag, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target};
+use super::{
+    BlobHead, Condition, ETag, Intended, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target,
+};
 use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
 
 mod reader {
     use std::sync::Arc;
 
-    use super::{BlobHead, BlobPath, ContainerName, ListPage, NameRules, PageToken, StagedBlock, Store, StoreError, Target};
+    use super::{
+        BlobHead, BlobPath, Bytes, ContainerName, ETag, ListPage, NameRules, PageToken, StagedBlock, Store, StoreError, Target,
+        Timestamp,
+    };
 
     /// A store of which nothing but the reading requests can be reached.
     #[derive(Debug)]
@@ -33,6 +39,10 @@ mod reader {
 
         pub(super) fn name_rules(&self) -> NameRules {
             self.0.name_rules()
+        }
+
+        pub(super) fn access_ends(&self) -> Option<Timestamp> {
+            self.0.access_ends()
         }
 
         pub(super) async fn room_for(&self, path: &BlobPath) -> Result<(), StoreError> {
@@ -53,6 +63,10 @@ mod reader {
 
         pub(super) async fn staged(&self, target: &Target) -> Result<Vec<StagedBlock>, StoreError> {
             self.0.staged(target).await
+        }
+
+        pub(super) async fn read(&self, path: &BlobPath, limit: usize) -> Result<Option<(ETag, Bytes)>, StoreError> {
+            self.0.read(path, limit).await
         }
     }
 }
@@ -102,6 +116,10 @@ impl Store for DryRun {
 
     fn name_rules(&self) -> NameRules {
         self.rules.clone()
+    }
+
+    fn access_ends(&self) -> Option<Timestamp> {
+        self.inner.as_ref().and_then(Reader::access_ends)
     }
 
     async fn room_for(&self, path: &BlobPath) -> Result<(), StoreError> {
@@ -179,6 +197,42 @@ impl Store for DryRun {
     }
 
     async fn discard(&self, _: &Target) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn take_up(&self, _: &Target, ranges: &[Range], _: &[bool]) -> Result<Vec<bool>, StoreError> {
+        Ok(vec![false; ranges.len()])
+    }
+
+    async fn take_up_pages(&self, _: &Target, _: u64) -> Result<Option<ETag>, StoreError> {
+        Ok(None)
+    }
+
+    async fn sync(&self, _: &Target) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn carried_out(&self, _: &Target, _: &Intended<'_>, _: &Attributes, _: &Condition) -> Result<Option<ETag>, StoreError> {
+        // it may tidy up after what it finds, and a dry run intends nothing
+        Ok(None)
+    }
+
+    async fn read(&self, path: &BlobPath, limit: usize) -> Result<Option<(ETag, Bytes)>, StoreError> {
+        match &self.inner {
+            Some(inner) => inner.read(path, limit).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn clear_foreign(&self, _: &Target) -> Result<ETag, StoreError> {
+        Ok(nothing().etag)
+    }
+
+    async fn hold(&self, _: &BlobPath, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn let_go(&self, _: &BlobPath, _: &str) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -110,6 +110,11 @@ pub enum ErrorClass {
 }
 
 impl StoreError {
+    /// A blob that was to be read whole has more bytes than that.
+    pub(super) fn over(limit: usize) -> Self {
+        Self::Rejected { status: 200, code: format!("a blob of more than {limit} bytes") }
+    }
+
     /// What it means for the run. No `_` arm: a new error must decide.
     pub fn class(&self) -> ErrorClass {
         match self {

@@ -4,13 +4,19 @@
 //! when an answer is lost.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{BlobHead, Condition, ETag, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, Target};
+use super::{
+    BlobHead, Busy, Condition, ETag, Intended, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored,
+    Target,
+};
 use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
 
 /// Whether the call that fails has its effect.
@@ -18,6 +24,8 @@ use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
 pub enum Fault {
     /// Nothing reaches the store.
     Before,
+    /// The call has been begun; how far it came is not known.
+    During,
     /// The store has done it, the answer is lost.
     After,
 }
@@ -47,6 +55,12 @@ impl FailingStore {
         if strikes && self.fault == Fault::Before {
             return Err((self.error)());
         }
+        let mut call = pin!(call);
+        if strikes && self.fault == Fault::During {
+            let begun = poll_fn(|context| Poll::Ready(call.as_mut().poll(context)));
+            let _ = begun.await;
+            return Err((self.error)());
+        }
         let answer = call.await;
         if strikes { Err((self.error)()) } else { answer }
     }
@@ -64,6 +78,10 @@ impl Store for FailingStore {
 
     fn name_rules(&self) -> NameRules {
         self.inner.name_rules()
+    }
+
+    fn busy(&self) -> Busy {
+        self.inner.busy()
     }
 
     async fn room_for(&self, path: &BlobPath) -> Result<(), StoreError> {
@@ -145,6 +163,44 @@ impl Store for FailingStore {
 
     async fn discard(&self, target: &Target) -> Result<(), StoreError> {
         self.pass(self.inner.discard(target)).await
+    }
+
+    async fn take_up(&self, target: &Target, ranges: &[Range], synced: &[bool]) -> Result<Vec<bool>, StoreError> {
+        self.pass(self.inner.take_up(target, ranges, synced)).await
+    }
+
+    async fn take_up_pages(&self, target: &Target, length: u64) -> Result<Option<ETag>, StoreError> {
+        self.pass(self.inner.take_up_pages(target, length)).await
+    }
+
+    async fn sync(&self, target: &Target) -> Result<(), StoreError> {
+        self.pass(self.inner.sync(target)).await
+    }
+
+    async fn carried_out(
+        &self,
+        target: &Target,
+        intended: &Intended<'_>,
+        attributes: &Attributes,
+        before: &Condition,
+    ) -> Result<Option<ETag>, StoreError> {
+        self.pass(self.inner.carried_out(target, intended, attributes, before)).await
+    }
+
+    async fn read(&self, path: &BlobPath, limit: usize) -> Result<Option<(ETag, Bytes)>, StoreError> {
+        self.pass(self.inner.read(path, limit)).await
+    }
+
+    async fn clear_foreign(&self, target: &Target) -> Result<ETag, StoreError> {
+        self.pass(self.inner.clear_foreign(target)).await
+    }
+
+    async fn hold(&self, path: &BlobPath, holder: &str) -> Result<(), StoreError> {
+        self.pass(self.inner.hold(path, holder)).await
+    }
+
+    async fn let_go(&self, path: &BlobPath, holder: &str) -> Result<(), StoreError> {
+        self.pass(self.inner.let_go(path, holder)).await
     }
 }
 

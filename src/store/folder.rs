@@ -15,6 +15,7 @@ mod dir;
 mod names;
 mod part;
 mod publish;
+mod resume;
 mod walk;
 
 use std::collections::HashMap;
@@ -29,9 +30,10 @@ use self::attributes::Version;
 use self::dir::Dir;
 use self::part::Part;
 use self::publish::{Finished, Place, publish};
+use self::resume::Goal;
 use super::{
-    BlobHead, Condition, ETag, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, StoredKind,
-    Target,
+    BlobHead, Condition, ETag, Intended, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored,
+    StoredKind, Target,
 };
 use crate::manifest::{Attributes, BlobPath, ByteRange, ContainerName, Digest, Range};
 
@@ -43,7 +45,7 @@ pub struct FolderStore {
 
 struct Inner {
     root: PathBuf,
-    /// Blobs that this process has in progress, by the path of their hidden file.
+    /// Blobs that this process has in progress, begun or taken up, by the path of their hidden file.
     parts: Mutex<HashMap<String, Arc<Part>>>,
 }
 
@@ -103,8 +105,7 @@ impl Inner {
     /// The target's blob in progress; one is begun if this process knows none.
     fn work(&self, target: &Target) -> Result<Work, StoreError> {
         let folder = self.needed(target.path.container())?;
-        let name = part_name(target)?;
-        let key = format!("{}/{name}", target.path.container());
+        let (name, key) = (part_name(target)?, part_key(target)?);
         let part = Arc::clone(self.parts().entry(key.clone()).or_insert_with(|| Arc::new(Part::new(name))));
         Ok(Work { folder, part, key })
     }
@@ -145,7 +146,7 @@ impl Inner {
     fn discard(&self, target: &Target) -> Result<(), StoreError> {
         let Some(folder) = self.container(target.path.container())? else { return Ok(()) };
         let name = part_name(target)?;
-        self.parts().remove(&format!("{}/{name}", target.path.container()));
+        self.parts().remove(&part_key(target)?);
         folder.remove(&name)?;
         folder.remove(&format!("{name}-attr"))
     }
@@ -158,6 +159,11 @@ fn part_name(target: &Target) -> Result<String, StoreError> {
         return Err(StoreError::Rejected { status: 400, code: "InvalidSession".to_owned() });
     }
     Ok(format!("{}-part-{}-{}", names::OURS, target.session, target.entry))
+}
+
+/// The path of that file in the store.
+fn part_key(target: &Target) -> Result<String, StoreError> {
+    Ok(format!("{}/{}", target.path.container(), part_name(target)?))
 }
 
 #[async_trait]
@@ -235,7 +241,7 @@ impl Store for FolderStore {
     }
 
     async fn staged(&self, target: &Target) -> Result<Vec<StagedBlock>, StoreError> {
-        let key = format!("{}/{}", target.path.container(), part_name(target)?);
+        let key = part_key(target)?;
         let part = self.inner.parts().get(&key).cloned();
         Ok(part.map(|part| part.staged()).unwrap_or_default())
     }
@@ -310,6 +316,51 @@ impl Store for FolderStore {
     async fn discard(&self, target: &Target) -> Result<(), StoreError> {
         let target = target.clone();
         self.blocking(move |inner| inner.discard(&target)).await
+    }
+
+    async fn take_up(&self, target: &Target, ranges: &[Range], synced: &[bool]) -> Result<Vec<bool>, StoreError> {
+        let (target, ranges, synced) = (target.clone(), ranges.to_vec(), synced.to_vec());
+        self.blocking(move |inner| inner.take_up(&target, &ranges, &synced)).await
+    }
+
+    async fn take_up_pages(&self, target: &Target, length: u64) -> Result<Option<ETag>, StoreError> {
+        let target = target.clone();
+        self.blocking(move |inner| inner.take_up_pages(&target, length)).await
+    }
+
+    async fn sync(&self, target: &Target) -> Result<(), StoreError> {
+        let target = target.clone();
+        self.blocking(move |inner| inner.sync(&target)).await
+    }
+
+    async fn carried_out(
+        &self,
+        target: &Target,
+        intended: &Intended<'_>,
+        attributes: &Attributes,
+        before: &Condition,
+    ) -> Result<Option<ETag>, StoreError> {
+        let Some(goal) = Goal::new(intended, attributes) else { return Ok(None) };
+        let (target, before) = (target.clone(), before.clone());
+        self.blocking(move |inner| inner.carried_out(&target, goal, &before)).await
+    }
+
+    async fn read(&self, path: &BlobPath, limit: usize) -> Result<Option<(ETag, Bytes)>, StoreError> {
+        let path = path.clone();
+        self.blocking(move |inner| inner.read(&path, limit)).await
+    }
+
+    async fn clear_foreign(&self, _target: &Target) -> Result<ETag, StoreError> {
+        // another tool's hidden files have other names
+        Err(StoreError::ForeignBlocks)
+    }
+
+    async fn hold(&self, _: &BlobPath, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn let_go(&self, _: &BlobPath, _: &str) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

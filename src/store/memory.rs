@@ -2,6 +2,8 @@
 //!
 //! In go the calls of [`Store`]; what is there can be looked at with [`MemoryStore::content`] and [`MemoryStore::attributes`].
 
+mod intended;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,8 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    BlobHead, Condition, ETag, ListPage, ListedBlob, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored,
-    StoredKind, Target,
+    BlobHead, Condition, ETag, Intended, ListPage, ListedBlob, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError,
+    Stored, StoredKind, Target,
 };
 use crate::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
 use crate::volume::fields::index;
@@ -29,6 +31,8 @@ pub struct MemoryStore {
 struct State {
     containers: BTreeMap<String, Container>,
     versions: u64,
+    /// Holders of blobs, who never let go by themselves.
+    held: HashMap<String, String>,
 }
 
 #[derive(Default)]
@@ -330,6 +334,63 @@ impl Store for MemoryStore {
 
     async fn discard(&self, _target: &Target) -> Result<(), StoreError> {
         // as on Azure: staged blocks belong to the name, not to the writer
+        Ok(())
+    }
+
+    async fn take_up(&self, target: &Target, ranges: &[Range], _synced: &[bool]) -> Result<Vec<bool>, StoreError> {
+        Ok(StagedBlock::among(self.staged(target).await?, ranges))
+    }
+
+    async fn take_up_pages(&self, target: &Target, length: u64) -> Result<Option<ETag>, StoreError> {
+        let mut state = self.lock();
+        // the mark is the work's own, and nothing else can set it here
+        let own = state.pages(target).ok().filter(|blob| blob.content.length() == length);
+        Ok(own.map(|blob| blob.etag.clone()))
+    }
+
+    async fn sync(&self, _target: &Target) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn carried_out(
+        &self,
+        target: &Target,
+        intended: &Intended<'_>,
+        attributes: &Attributes,
+        before: &Condition,
+    ) -> Result<Option<ETag>, StoreError> {
+        let state = self.lock();
+        let done = state.blob(&target.path).filter(|blob| *before != Condition::Matches(blob.etag.clone()));
+        Ok(done.filter(|blob| intended::is(blob, intended, attributes)).map(|blob| blob.etag.clone()))
+    }
+
+    async fn read(&self, path: &BlobPath, limit: usize) -> Result<Option<(ETag, Bytes)>, StoreError> {
+        let state = self.lock();
+        let Some(blob) = state.blob(path) else { return Ok(None) };
+        if blob.content.length() > limit as u64 {
+            return Err(StoreError::over(limit));
+        }
+        Ok(Some((blob.etag.clone(), blob.content.bytes().into())))
+    }
+
+    async fn clear_foreign(&self, _target: &Target) -> Result<ETag, StoreError> {
+        // another tool cannot reach this memory
+        Err(StoreError::ForeignBlocks)
+    }
+
+    async fn hold(&self, path: &BlobPath, holder: &str) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        state.blob(path).ok_or(StoreError::ConditionFailed)?;
+        let held_by = state.held.entry(format!("{}/{}", path.container(), path.name())).or_insert_with(|| holder.to_owned());
+        if held_by == holder { Ok(()) } else { Err(StoreError::LeasePresent) }
+    }
+
+    async fn let_go(&self, path: &BlobPath, holder: &str) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let name = format!("{}/{}", path.container(), path.name());
+        if state.held.get(&name).is_some_and(|held_by| held_by == holder) {
+            state.held.remove(&name);
+        }
         Ok(())
     }
 }

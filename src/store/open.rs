@@ -4,6 +4,8 @@
 //! Refuses by name what is not supported, a line that would cross a network unencrypted, and an account without a credential.
 
 mod credentials;
+mod expiry;
+mod renewal;
 mod url;
 
 use std::fmt;
@@ -14,11 +16,12 @@ use http::HeaderValue;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::{ClientConfigKey, ClientOptions};
 
-use super::azure::{AzureStore, Endpoint, EndpointError, RetryPolicy, Settings, usual_endpoint};
+use super::azure::{AzureStore, Endpoint, EndpointError, Reread, RetryPolicy, Settings, Signing, usual_endpoint};
 use super::{FolderStore, Store};
 
 pub use self::credentials::Credentials;
 use self::credentials::Given;
+use self::renewal::Renewal;
 pub use self::url::{StoreUrl, StoreUrlError};
 
 /// The emulator's account, whose key is public and comes from `object_store`.
@@ -151,13 +154,21 @@ pub fn open_with(config: &StoreConfig, uploads: usize, policy: &RetryPolicy) -> 
 
 fn azure(config: &StoreConfig, account: &str, uploads: usize, policy: &RetryPolicy) -> Result<AzureStore, OpenError> {
     let given = config.credentials.load()?;
-    let emulator = given.is_true(AzureConfigKey::UseEmulator);
+    let emulator = given.is_emulator();
     check(&given, account, emulator)?;
     let endpoint = endpoint(config, &given, account, emulator)?;
     let options = options(&given, &endpoint, uploads);
     let usual = endpoint.shown() == usual_endpoint(account);
     let elsewhere = if usual { String::new() } else { format!("?endpoint={}", endpoint.shown()) };
     let url = format!("azure://{account}{elsewhere}");
+    let signing = signing(&given, account, &options)?;
+    let reread = reread(config, account, &options, given);
+    let settings = Settings { account: account.to_owned(), endpoint, url, signing, reread, options, policy: policy.clone() };
+    AzureStore::new(settings).map_err(|_| OpenError::Client)
+}
+
+/// What signs for the account by these settings.
+fn signing(given: &Given, account: &str, options: &ClientOptions) -> Result<Signing, OpenError> {
     // only its credential provider is used: the container is a formality
     let mut builder = MicrosoftAzureBuilder::new().with_client_options(options.clone()).with_container_name("unused");
     for (key, value) in given.credential_settings() {
@@ -166,8 +177,18 @@ fn azure(config: &StoreConfig, account: &str, uploads: usize, policy: &RetryPoli
     let builder = builder.with_account(account);
     let probe = builder.clone().build();
     probe.map_err(|_| OpenError::Credential { account: account.to_owned(), keys: given.names() })?;
-    let settings = Settings { account: account.to_owned(), endpoint, url, builder, options, policy: policy.clone() };
-    AzureStore::new(settings).map_err(|_| OpenError::Client)
+    Ok(Signing { builder, ends: given.ends() })
+}
+
+/// A file may be changed while a run goes on; the environment may not.
+fn reread(config: &StoreConfig, account: &str, options: &ClientOptions, given: Given) -> Option<Reread> {
+    match &config.credentials {
+        Credentials::File(_) => {
+            let renewal = Renewal::new(account, config.credentials.clone(), options.clone(), given);
+            Some(Box::new(move || renewal.changed()))
+        }
+        Credentials::Environment | Credentials::Given(_) => None,
+    }
 }
 
 /// Whether the settings can sign for this account and ask for nothing unsupported.

@@ -1,8 +1,9 @@
 //! What goes into and comes out of a store.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use crate::manifest::{BlobPath, EntryNumber};
+use crate::manifest::{BlobPath, Digest, EntryNumber, Range};
 
 /// What a write is for: the blob, and whose work it is. The session and the entry keep two writers' unfinished work apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// What an unfinished page blob of this work is marked with: no other entry's, and no other session's.
+    /// What an unfinished blob of this work is marked with: no other entry's, and no other session's.
     pub fn mark(&self) -> String {
         format!("{}-{}", self.session, self.entry)
     }
@@ -65,7 +66,8 @@ pub struct BlobHead {
     pub length: u64,
     /// Its MD5 property.
     pub md5: Option<[u8; 16]>,
-    /// Its mark `dockside_incomplete`, if it carries one: [`Target::mark`] of whose work it is.
+    /// Its mark `dockside_incomplete`, if it carries one: [`Target::mark`] of whose work it is. Page blobs have it while they are
+    /// written, block blobs only where [`crate::store::Store::clear_foreign`] put one to keep the name.
     pub incomplete: Option<String>,
 }
 
@@ -111,6 +113,14 @@ pub struct StagedBlock {
     pub length: u64,
 }
 
+impl StagedBlock {
+    /// Which of these ranges are among the blocks. An id is made of the content: equal ranges are one block.
+    pub(super) fn among(staged: Vec<Self>, ranges: &[Range]) -> Vec<bool> {
+        let staged: HashSet<(String, u64)> = staged.into_iter().map(|block| (block.id, block.length)).collect();
+        ranges.iter().map(|range| staged.contains(&(range.digest.block_id(), range.bytes.length()))).collect()
+    }
+}
+
 /// How a page blob ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageEnd {
@@ -118,4 +128,25 @@ pub enum PageEnd {
     Complete,
     /// Some are not: the mark stays.
     Incomplete,
+}
+
+/// What a write that may have been carried out was to make of a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intended<'a> {
+    /// One request's body.
+    Whole {
+        /// Its bytes.
+        length: u64,
+        /// Its hash.
+        md5: Digest,
+    },
+    /// These blocks in this order.
+    Blocks(&'a [Range]),
+    /// A finished page blob whose ranges these are.
+    Pages {
+        /// Bytes of the blob.
+        length: u64,
+        /// What was written; the rest is zeros.
+        ranges: &'a [Range],
+    },
 }

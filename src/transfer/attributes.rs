@@ -74,7 +74,7 @@ impl Kept {
     }
 
     fn failed(&self, action: &'static str, source: std::io::Error) -> LedgerError {
-        LedgerError { action, path: self.path.display().to_string(), source }
+        LedgerError::Scratch { action, path: self.path.display().to_string(), source }
     }
 }
 

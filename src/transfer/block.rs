@@ -5,18 +5,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::TransferError;
 use super::conflict;
-use super::entry::{Context, End, Feed, Work};
+use super::entry::{Context, End, Feed, Gathering, Work};
 use super::outcome::Gathered;
 use super::piece::{Checked, Piece};
+use super::resume::Kept;
+use super::{TransferError, whole};
 use crate::ledger::{DispositionStatus, RangeStatus};
 use crate::manifest::{Digest, Range};
 use crate::store::{ErrorClass, StoreError, Stored};
 
 /// Stores one block blob.
 pub(super) async fn store(context: &Context, mut work: Work, mut feed: UnboundedReceiver<Feed>) -> Result<End, TransferError> {
-    if let Err(error) = conflict::clear_way(&context.transfer, &mut work).await {
+    if let Err(error) = conflict::clear_way(&context.transfer, &mut work).await? {
         return Ok(conflict::after(context, work, error).await?.into());
     }
     if !in_one_request(&work) {
@@ -24,7 +25,10 @@ pub(super) async fn store(context: &Context, mut work: Work, mut feed: Unbounded
     }
     match feed.recv().await {
         Some(Feed::Piece(piece)) => single(context, work, piece).await,
-        Some(Feed::End) => empty(context, work).await,
+        Some(Feed::End(md5)) => {
+            work.has_whole_md5(md5);
+            empty(context, work).await
+        }
         None => Ok(End::BrokenOff),
     }
 }
@@ -51,9 +55,9 @@ async fn single(context: &Context, mut work: Work, piece: Piece) -> Result<End, 
             return Ok(End::Outcome(work.not_committed(&gathered)));
         }
     };
-    if !work.counted {
-        context.counters.matched(checked.range.bytes.length());
-        work.counted = true;
+    work.counted = true;
+    if whole::wanted(&context.transfer, work.entry.kind) {
+        work.has_whole_md5(Some(checked.range.digest));
     }
     let answer = put(context, &work, checked.body.clone(), &checked.range.digest).await?;
     let end = ended(context, work, answer, gathered).await?;
@@ -71,33 +75,34 @@ async fn single(context: &Context, mut work: Work, piece: Piece) -> Result<End, 
 }
 
 async fn put(context: &Context, work: &Work, body: Bytes, digest: &Digest) -> Result<Result<Stored, StoreError>, TransferError> {
+    context.intend(work, &Gathered { whole: true, ..Gathered::default() }).await?;
     let _slot = context.slot().await?;
     let target = work.target(&context.transfer.session);
     Ok(context.transfer.store.put(&target, body, digest, &work.attributes, &work.condition).await)
 }
 
 async fn staged(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>) -> Result<End, TransferError> {
+    // what an earlier run staged stays claimed by it; who begins anew claims anew
+    if matches!(work.kept, Kept::Nothing) && !context.claim(&work).await? {
+        return Ok(conflict::elsewhere(context, work).await?.into());
+    }
     let target = Arc::new(work.target(&context.transfer.session));
     let (inner, to) = (context.clone(), Arc::clone(&target));
-    let gathered = context
-        .gather(feed, (!work.counted, RangeStatus::Completed), move |checked: Checked| {
-            let (context, target) = (inner.clone(), Arc::clone(&to));
-            async move {
-                // the whole of it, or its share of the budget would be given back here: a closure captures only the fields it names
-                let checked = checked;
-                let _slot = context.slot().await.map_err(|_| StoreError::WriteRefused)?;
-                context.transfer.store.stage(&target, &checked.range, checked.body.clone()).await
-            }
-        })
-        .await;
-    let mut gathered = match gathered {
-        Ok(gathered) if gathered.whole => gathered,
-        // what was staged stays for the next run where the store keeps it apart; a folder's hidden file goes
-        broken => {
-            let _ = context.transfer.store.discard(&target).await;
-            return broken.map(|_| End::BrokenOff);
+    let how = Gathering { counted: !work.counted, good: RangeStatus::Completed, staged: Some(Arc::clone(&target)) };
+    let gathered = context.gather(feed, &how, move |checked: Checked| {
+        let (context, target) = (inner.clone(), Arc::clone(&to));
+        async move {
+            // the whole of it, or its share of the budget would be given back here: a closure captures only the fields it names
+            let checked = checked;
+            let _slot = context.slot().await.map_err(|_| StoreError::WriteRefused)?;
+            context.transfer.store.stage(&target, &checked.range, checked.body.clone()).await
         }
-    };
+    });
+    let mut gathered = gathered.await?;
+    if !gathered.whole {
+        // what was staged stays for the run that goes on
+        return Ok(End::BrokenOff);
+    }
     work.counted = true;
     if let Some(error) = gathered.conflict() {
         return ended(context, work, Err(error), gathered).await;
@@ -109,6 +114,8 @@ async fn staged(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>
     }
     let blocks = context.transfer.catalogue.ranges(work.entry.first_range, work.entry.range_count);
     let blocks = blocks.collect::<Result<Vec<Range>, _>>()?;
+    work.has_whole_md5(gathered.whole_md5);
+    context.intend(&work, &gathered).await?;
     let _slot = context.slot().await?;
     let answer = context.transfer.store.commit(&target, &blocks, &work.attributes, &work.condition).await;
     ended(context, work, answer, gathered).await
@@ -116,13 +123,13 @@ async fn staged(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>
 
 async fn ended(
     context: &Context,
-    work: Work,
+    mut work: Work,
     answer: Result<Stored, StoreError>,
     gathered: Gathered,
 ) -> Result<End, TransferError> {
     match answer {
         Ok(stored) => {
-            context.counters.refused(stored.line_refusals);
+            work.line_refusals += stored.line_refusals;
             Ok(End::Outcome(work.stored(&gathered)))
         }
         Err(error) => {

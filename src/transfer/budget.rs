@@ -50,6 +50,11 @@ impl Budget {
         self.free.available_permits() as u64 * UNIT
     }
 
+    /// A window of so many bytes, if nobody has to wait for it or is waiting already.
+    pub(super) fn try_reserve(&self, bytes: u64) -> Option<Window> {
+        Arc::clone(&self.free).try_acquire_many_owned(units(bytes)).ok().map(Window)
+    }
+
     /// Waits for a window of so many bytes.
     pub(super) async fn reserve(&self, bytes: u64) -> Result<Window, BudgetError> {
         let error = BudgetError { wanted: bytes, budget: self.bytes };
@@ -106,7 +111,22 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
+        assert!(budget.try_reserve(UNIT).is_none());
         drop(first);
         assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_is_free_is_not_taken_from_under_one_who_waits_for_more() {
+        let budget = Budget::new(8 * UNIT);
+        let first = budget.try_reserve(6 * UNIT).unwrap();
+        let waiting = tokio::spawn({
+            let budget = budget.clone();
+            async move { budget.reserve(4 * UNIT).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(budget.try_reserve(UNIT).is_none());
+        drop(first);
+        assert!(waiting.await.unwrap().is_ok());
     }
 }

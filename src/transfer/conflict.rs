@@ -1,9 +1,11 @@
 //! What to do when the store refuses to make a blob visible.
 //!
 //! The names were settled beforehand; the conditional request is the guard. When it fails, somebody else wrote meanwhile, and the
-//! entry's own disposition decides again. An unfinished page blob with this entry's mark is nobody else's: it is taken over.
+//! entry's own disposition decides again. An unfinished blob with this entry's mark is nobody else's: it is taken over.
 
 use super::entry::{Context, Pass, Work};
+use super::outcome::Gathered;
+use super::resume::{Kept, take_up};
 use super::{Transfer, TransferError};
 use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome};
 use crate::manifest::{BlobKind, Disposition};
@@ -13,6 +15,7 @@ use crate::store::{BlobHead, Condition, ETag, ErrorClass, StoreError, StoredKind
 const TRIES: u32 = 5;
 
 /// How the entry goes on.
+#[allow(clippy::large_enum_variant, reason = "one is moved a few times for each entry: a box would cost more")]
 #[derive(Debug)]
 pub(super) enum Next {
     /// Its ranges are sent once more, with what is known now.
@@ -27,6 +30,7 @@ pub(super) async fn after(context: &Context, mut work: Work, error: StoreError) 
         return Err(TransferError::Store(error));
     }
     discard(context, &work).await?;
+    work.kept = Kept::Nothing;
     work.tries += 1;
     match error {
         StoreError::AlreadyExists | StoreError::ConditionFailed | StoreError::WrongKind | StoreError::BlockMissing
@@ -39,11 +43,28 @@ pub(super) async fn after(context: &Context, mut work: Work, error: StoreError) 
         StoreError::BlockMissing => match only_of_the_run(context.transfer.store.head(&work.path).await)? {
             Ok(found) => {
                 work.took_over(found.as_ref(), &context.transfer.session);
+                // those that the store still has need not be read again
+                take_up(&context.transfer, &mut work, false).await?;
                 Ok(Next::Again(work))
             }
             Err(error) => Ok(refused(&work, &error)),
         },
+        StoreError::ForeignBlocks if !work.present && work.condition == Condition::Absent => clear_foreign(context, work).await,
         other => Ok(refused(&work, &other)),
+    }
+}
+
+/// Blocks of another tool lie under a free name: an empty blob of ours takes it and clears them, and is replaced.
+async fn clear_foreign(context: &Context, mut work: Work) -> Result<Next, TransferError> {
+    context.intend(&work, &Gathered { whole: true, ..Gathered::default() }).await?;
+    let target = work.target(&context.transfer.session);
+    match only_of_the_run(context.transfer.store.clear_foreign(&target).await)? {
+        Ok(etag) => {
+            work.takes_over(etag);
+            Ok(Next::Again(work))
+        }
+        Err(StoreError::AlreadyExists) => name_taken(context, work).await,
+        Err(error) => Ok(refused(&work, &error)),
     }
 }
 
@@ -85,16 +106,7 @@ async fn name_taken(context: &Context, mut work: Work) -> Result<Next, TransferE
     work.by_list |= found.is_none();
     match work.entry.disposition {
         Disposition::NoOverwrite if work.present => Ok(Next::Ended(work.skipped())),
-        Disposition::Rename if work.present => match transfer.names.next_free(&work.entry, &work.path).await? {
-            Some(path) => {
-                work.path = path;
-                work.disposition = DispositionStatus::Renamed;
-                work.condition = Condition::Absent;
-                work.present = false;
-                Ok(Next::Again(work))
-            }
-            None => Ok(Next::Ended(work.failed(BlobStatus::RenameFailed, "there is no free name".to_owned()))),
-        },
+        Disposition::Rename if work.present => elsewhere(context, work).await,
         Disposition::NoOverwrite | Disposition::Rename => {
             work.condition = Condition::Absent;
             Ok(Next::Again(work))
@@ -106,9 +118,24 @@ async fn name_taken(context: &Context, mut work: Work) -> Result<Next, TransferE
     }
 }
 
-/// The version of a page blob that this entry began in this session and did not finish.
-pub(super) fn own(head: &BlobHead, target: &Target) -> Option<ETag> {
-    (head.kind == StoredKind::Page && head.incomplete.as_ref() == Some(&target.mark())).then(|| head.etag.clone())
+/// The name is somebody else's: the entry takes the next free one.
+pub(super) async fn elsewhere(context: &Context, mut work: Work) -> Result<Next, TransferError> {
+    match context.transfer.names.next_free(&work.entry, &work.path).await? {
+        Some(path) => {
+            work.path = path;
+            work.disposition = DispositionStatus::Renamed;
+            work.condition = Condition::Absent;
+            work.present = false;
+            work.kept = Kept::Nothing;
+            Ok(Next::Again(work))
+        }
+        None => Ok(Next::Ended(work.failed(BlobStatus::RenameFailed, "there is no free name".to_owned()))),
+    }
+}
+
+/// The version of a blob that this entry began in this session and did not finish.
+pub(super) fn own(head: &BlobHead, kind: BlobKind, target: &Target) -> Option<ETag> {
+    (same(kind, head.kind) && head.incomplete.as_ref() == Some(&target.mark())).then(|| head.etag.clone())
 }
 
 /// Learns what an overwriting entry finds now, and sets its condition and what must come first.
@@ -118,15 +145,19 @@ pub(super) async fn look_again(transfer: &Transfer, work: &mut Work) -> Result<R
 }
 
 /// Removes the old blob of another type, on condition that it is still the one seen. Only after every range was checked.
-pub(super) async fn clear_way(transfer: &Transfer, work: &mut Work) -> Result<(), StoreError> {
-    if let (true, Condition::Matches(etag)) = (work.other_kind, &work.condition) {
-        transfer.store.delete(&work.path, etag).await?;
-        work.removed = true;
-        work.present = false;
-        work.other_kind = false;
-        work.condition = Condition::Absent;
+pub(super) async fn clear_way(transfer: &Transfer, work: &mut Work) -> Result<Result<(), StoreError>, TransferError> {
+    let (true, Condition::Matches(etag)) = (work.other_kind, &work.condition) else { return Ok(Ok(())) };
+    // a run that goes on must know that it was there
+    transfer.records.claim(&work.entry, &work.path).await?;
+    transfer.records.clearing(work.entry.number).await?;
+    if let Err(error) = transfer.store.delete(&work.path, etag).await {
+        return Ok(Err(error));
     }
-    Ok(())
+    work.removed = true;
+    work.present = false;
+    work.other_kind = false;
+    work.condition = Condition::Absent;
+    Ok(Ok(()))
 }
 
 impl Work {
@@ -156,9 +187,9 @@ impl Work {
         self.replaces(found.map(|head| (head.etag, head.kind)));
     }
 
-    /// If what has the name is the unfinished page blob of this very entry, it goes on with it; says whether.
+    /// If what has the name is the unfinished blob of this very entry, it goes on with it; says whether.
     fn took_over(&mut self, found: Option<&BlobHead>, session: &str) -> bool {
-        let own = found.filter(|_| self.entry.kind == BlobKind::Page).and_then(|head| own(head, &self.target(session)));
+        let own = found.and_then(|head| own(head, self.entry.kind, &self.target(session)));
         let took = own.is_some();
         if let Some(etag) = own {
             self.takes_over(etag);
@@ -166,7 +197,7 @@ impl Work {
         took
     }
 
-    /// The entry goes on with a page blob of its own that is not finished: there is nothing to lose.
+    /// The entry goes on with a blob of its own that is not finished: there is nothing to lose.
     pub(super) fn takes_over(&mut self, etag: ETag) {
         self.present = true;
         self.other_kind = false;

@@ -9,11 +9,15 @@ use tracing::Instrument as _;
 use super::conflict::Next;
 use super::outcome::Gathered;
 use super::piece::{Checked, Piece};
-use super::tally::Counters;
+use super::resume::Kept;
+use super::uploads::Slot;
 use super::{Transfer, TransferError, block, page};
-use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, PartStatus, RangeStatus};
-use crate::manifest::{Attributes, BlobKind, BlobPath, Entry, EntryNumber};
-use crate::store::{Condition, ErrorClass, StoreError};
+use crate::ledger::{BlobStatus, Claimed, DispositionStatus, EntryOutcome, Intent, PartStatus, RangeStatus};
+use crate::manifest::{Attributes, BlobKind, BlobPath, Digest, Disposition, Entry, EntryNumber};
+use crate::store::{Condition, ErrorClass, StoreError, Target};
+
+/// Bytes of one entry that are made durable together: what a kill can cost beside the bytes in flight.
+const CHECKPOINT: u64 = 8 << 20;
 
 /// An entry about to be stored, with all that was decided of it.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, each decided at another place")]
@@ -41,8 +45,12 @@ pub(super) struct Work {
     pub(super) checked: bool,
     /// Whether it goes by block and list although one request would do.
     pub(super) by_list: bool,
-    /// Whether its ranges have been counted as verified: each counts once, however often it is read.
+    /// Whether its ranges have been counted as progress: each counts once, however often it is read.
     pub(super) counted: bool,
+    /// What of its ranges an earlier run has stored.
+    pub(super) kept: Kept,
+    /// Requests the store refused for their checksum and that succeeded when repeated.
+    pub(super) line_refusals: u64,
     /// How often it was begun anew because the name was not what it seemed.
     pub(super) tries: u32,
     /// What the blob carries.
@@ -73,8 +81,8 @@ pub(super) enum Pass {
 pub(super) enum Feed {
     /// The next range.
     Piece(Piece),
-    /// That was the last one. A feed that closes without it was broken off.
-    End,
+    /// That was the last one; the MD5 of all of them, if it is wanted. A feed that closes without it was broken off.
+    End(Option<Digest>),
 }
 
 /// What a task tells the reader.
@@ -92,11 +100,11 @@ pub(super) enum Event {
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) transfer: Arc<Transfer>,
-    pub(super) counters: Arc<Counters>,
     pub(super) events: UnboundedSender<Event>,
 }
 
 /// How the task of an entry ends, when nothing stops the run.
+#[allow(clippy::large_enum_variant, reason = "one is moved a few times for each entry: a box would cost more")]
 pub(super) enum End {
     /// With an outcome.
     Outcome(EntryOutcome),
@@ -145,7 +153,8 @@ pub(super) async fn run(context: Context, work: Work, feed: UnboundedReceiver<Fe
 /// First of two times through the ranges: all are good, or nothing is touched. A good one is recorded as cancelled, since nothing of it
 /// has been sent; the second time says how it ended.
 async fn check(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>) -> Result<End, TransferError> {
-    let gathered = context.gather(feed, (false, RangeStatus::Cancelled), |_| async { Ok(0) }).await?;
+    let how = Gathering { counted: false, good: RangeStatus::Cancelled, staged: None };
+    let gathered = context.gather(feed, &how, |_| async { Ok(0) }).await?;
     if !gathered.whole {
         return Ok(End::BrokenOff);
     }
@@ -157,13 +166,38 @@ async fn check(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>)
     Ok(End::Again(work))
 }
 
+/// How ranges are gathered.
+pub(super) struct Gathering {
+    /// Whether they count as progress.
+    pub(super) counted: bool,
+    /// The status of one of which nothing went wrong.
+    pub(super) good: RangeStatus,
+    /// Where they are staged: from time to time they are made durable there, and acknowledged.
+    pub(super) staged: Option<Arc<Target>>,
+}
+
+/// How one range ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Its number, counted through the whole manifest.
+    pub(super) number: u64,
+    /// Its bytes.
+    pub(super) length: u64,
+    /// How it ended.
+    pub(super) status: RangeStatus,
+    /// What the store said if it refused it.
+    pub(super) refusal: Option<StoreError>,
+    /// How often the store refused the bytes for their checksum before it took them.
+    pub(super) line_refusals: u64,
+}
+
 impl Context {
     /// Checks each range as it comes and hands it to `each`, as many at a time as the budget and the store allow; records its status, which
     /// is `good` if nothing went wrong.
     pub(super) async fn gather<F, Fut>(
         &self,
         mut feed: UnboundedReceiver<Feed>,
-        (counted, good): (bool, RangeStatus),
+        how: &Gathering,
         each: F,
     ) -> Result<Gathered, TransferError>
     where
@@ -173,6 +207,7 @@ impl Context {
         let mut gathered = Gathered::default();
         let mut under_way = JoinSet::new();
         let mut fatal = None;
+        let (counted, good) = (how.counted, how.good);
         loop {
             tokio::select! {
                 sent = feed.recv(), if !gathered.whole && fatal.is_none() => match sent {
@@ -180,10 +215,15 @@ impl Context {
                         let (context, each) = (self.clone(), each.clone());
                         under_way.spawn(async move { context.one(piece, (counted, good), each).await }.in_current_span());
                     }
-                    Some(Feed::End) => gathered.whole = true,
+                    Some(Feed::End(md5)) => (gathered.whole, gathered.whole_md5) = (true, md5),
                     None => break,
                 },
-                Some(done) = under_way.join_next() => fatal = fatal.or(gathered.add(done).err()),
+                Some(done) = under_way.join_next() => {
+                    fatal = fatal.or(gathered.add(done).err());
+                    if gathered.unacknowledged_bytes >= CHECKPOINT {
+                        fatal = fatal.or(self.acknowledge(how, &mut gathered).await.err());
+                    }
+                }
                 else => break,
             }
         }
@@ -191,51 +231,73 @@ impl Context {
         while let Some(done) = under_way.join_next().await {
             fatal = fatal.or(gathered.add(done).err());
         }
+        if !gathered.whole || fatal.is_some() {
+            // for the run that goes on; if this fails, it only reads more
+            let _ = self.acknowledge(how, &mut gathered).await;
+        }
         fatal.map_or(Ok(gathered), Err)
     }
 
+    /// Makes durable what was staged so far, and keeps that it is.
+    async fn acknowledge(&self, how: &Gathering, gathered: &mut Gathered) -> Result<(), TransferError> {
+        gathered.unacknowledged_bytes = 0;
+        let ranges = std::mem::take(&mut gathered.unacknowledged);
+        if let Some(target) = &how.staged {
+            self.transfer.store.sync(target).await.map_err(TransferError::Store)?;
+            self.transfer.records.acknowledge(&ranges)?;
+        }
+        Ok(())
+    }
+
     /// One range: checked, handed on, recorded.
-    pub(super) async fn one<F, Fut>(
-        &self,
-        piece: Piece,
-        (counted, good): (bool, RangeStatus),
-        each: F,
-    ) -> Result<(RangeStatus, Option<StoreError>), TransferError>
+    async fn one<F, Fut>(&self, piece: Piece, (counted, good): (bool, RangeStatus), each: F) -> Result<Ended, TransferError>
     where
         F: FnOnce(Checked) -> Fut,
         Fut: Future<Output = Result<u64, StoreError>>,
     {
-        let number = piece.number;
-        let ended = match piece.check(&self.transfer, counted).await {
-            Err(status) => (status, None),
-            Ok(checked) => {
-                let length = checked.range.bytes.length();
-                if counted {
-                    self.counters.matched(length);
+        let (number, length) = (piece.number, piece.range.bytes.length());
+        let mut ended = Ended { number, length, status: good, refusal: None, line_refusals: 0 };
+        match piece.check(&self.transfer, counted).await {
+            Err(status) => ended.status = status,
+            Ok(checked) => match each(checked).await {
+                Ok(refusals) => ended.line_refusals = refusals,
+                Err(error) if error.class() == ErrorClass::Entry => {
+                    (ended.status, ended.refusal) = (RangeStatus::BlobRequestFailed, Some(error));
                 }
-                self.outcome_of(each(checked).await)?
-            }
-        };
-        let status = if ended.0 == RangeStatus::Completed { good } else { ended.0 };
-        self.transfer.records.set_range(number, status)?;
+                Err(error) => return Err(TransferError::Store(error)),
+            },
+        }
+        self.transfer.records.set_range(number, ended.status)?;
         Ok(ended)
     }
 
     /// A slot among the requests under way.
-    pub(super) async fn slot(&self) -> Result<tokio::sync::OwnedSemaphorePermit, TransferError> {
-        let uploads = Arc::clone(&self.transfer.host.uploads);
-        uploads.acquire_owned().await.map_err(|_| TransferError::Internal("the upload limit is gone".into()))
+    pub(super) async fn slot(&self) -> Result<Slot, TransferError> {
+        let slot = self.transfer.host.uploads.slot(self.transfer.store.busy()).await;
+        slot.ok_or_else(|| TransferError::Internal("the upload limit is gone".into()))
     }
 
-    fn outcome_of(&self, answer: Result<u64, StoreError>) -> Result<(RangeStatus, Option<StoreError>), TransferError> {
-        match answer {
-            Ok(refusals) => {
-                self.counters.refused(refusals);
-                Ok((RangeStatus::Completed, None))
+    /// Claims the entry's name before anything is staged under it. One that another session is working on is nobody's to take: an entry
+    /// that may be renamed goes on under another, the others share it, which is harmless as blocks are known by their content.
+    pub(super) async fn claim(&self, work: &Work) -> Result<bool, TransferError> {
+        match self.transfer.records.claim(&work.entry, &work.path).await? {
+            Claimed::Ours => Ok(true),
+            Claimed::Other { session, .. } => {
+                tracing::info!(blob = %work.entry.blob_path, session, "another session works on this name");
+                Ok(work.entry.disposition != Disposition::Rename)
             }
-            Err(error) if error.class() == ErrorClass::Entry => Ok((RangeStatus::BlobRequestFailed, Some(error))),
-            Err(error) => Err(TransferError::Store(error)),
         }
+    }
+
+    /// Keeps what is about to be sent and what it would make of the entry.
+    pub(super) async fn intend(&self, work: &Work, gathered: &Gathered) -> Result<(), TransferError> {
+        let intent = Intent {
+            path: work.path.clone(),
+            condition: work.condition.clone(),
+            attributes: Attributes::clone(&work.attributes),
+            outcome: work.stored(gathered),
+        };
+        Ok(self.transfer.records.intend(work.entry.number, &intent).await?)
     }
 
     /// What was verified and staged stays invisible: says so of each such range.
@@ -258,7 +320,7 @@ impl Context {
 
     /// Keeps an outcome and tells of it.
     pub(super) fn record(&self, entry: &Entry, outcome: &EntryOutcome) -> Result<(), TransferError> {
-        self.transfer.records.set_outcome(entry.number, outcome)?;
+        self.transfer.records.set_outcome(entry, outcome)?;
         let completed = outcome.status == BlobStatus::Completed;
         if !completed {
             let (code, detail) = (outcome.status.as_str(), outcome.detail.as_deref());

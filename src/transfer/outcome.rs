@@ -2,11 +2,11 @@
 
 use crate::foreign::Foreign;
 use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, PartStatus, RangeStatus};
-use crate::manifest::Entry;
+use crate::manifest::{Digest, Entry};
 use crate::store::{StoreError, Target};
 
 use super::TransferError;
-use super::entry::Work;
+use super::entry::{Ended, Work};
 
 /// Said beside each missing or corrupt file of such a volume.
 pub(super) const DIRTY: &str = "the volume was not cleanly dismounted: eject the drive properly and ship it again";
@@ -22,6 +22,14 @@ pub(super) struct Gathered {
     pub(super) refused: u64,
     /// Whether all were sent.
     pub(super) whole: bool,
+    /// The MD5 of all of them, if it is wanted.
+    pub(super) whole_md5: Option<Digest>,
+    /// Requests the store refused for their checksum and that succeeded when repeated.
+    pub(super) line_refusals: u64,
+    /// Numbers of those that are staged and not yet known to be durable.
+    pub(super) unacknowledged: Vec<u64>,
+    /// Their bytes.
+    pub(super) unacknowledged_bytes: u64,
 }
 
 /// Whether a refusal is about the blob as a whole: its name, its type, its lease or what others staged for it.
@@ -31,12 +39,21 @@ fn of_the_blob(error: &StoreError) -> bool {
 }
 
 impl Gathered {
+    /// Adds a range that has ended.
     pub(super) fn add(
         &mut self,
-        done: Result<Result<(RangeStatus, Option<StoreError>), TransferError>, tokio::task::JoinError>,
+        done: Result<Result<Ended, TransferError>, tokio::task::JoinError>,
     ) -> Result<(), TransferError> {
-        let (status, refusal) = done.map_err(|e| TransferError::Internal(e.to_string()))??;
-        self.count(status, refusal);
+        let ended = done.map_err(|e| TransferError::Internal(e.to_string()))??;
+        self.line_refusals += ended.line_refusals;
+        if ended.status == RangeStatus::Completed {
+            self.unacknowledged.push(ended.number);
+            self.unacknowledged_bytes += ended.length;
+        }
+        // of a range that was only checked nothing is stored, and nothing went wrong
+        if ended.refusal.is_some() || ended.status != RangeStatus::Cancelled {
+            self.count(ended.status, ended.refusal);
+        }
         Ok(())
     }
 
@@ -91,6 +108,7 @@ impl Work {
             properties: self.properties,
             detail: self.detail(gathered),
             exists_after: true,
+            line_refusals: self.line_refusals + gathered.line_refusals,
         }
     }
 
@@ -105,6 +123,7 @@ impl Work {
             properties: cancelled(self.properties),
             detail: self.detail(gathered),
             exists_after: self.present,
+            line_refusals: self.line_refusals + gathered.line_refusals,
         }
     }
 
@@ -142,6 +161,7 @@ pub(super) fn failed(entry: &Entry, status: BlobStatus, why: String, existed: bo
         properties: entry.properties().map(|_| PartStatus::Cancelled),
         detail: Some(why),
         exists_after: existed,
+        line_refusals: 0,
     }
 }
 
@@ -155,6 +175,7 @@ pub(super) fn skipped(entry: &Entry) -> EntryOutcome {
         properties: entry.properties().map(|_| PartStatus::Cancelled),
         detail: None,
         exists_after: true,
+        line_refusals: 0,
     }
 }
 

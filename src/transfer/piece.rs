@@ -4,11 +4,12 @@ use bytes::Bytes;
 
 use super::Transfer;
 use super::budget::Share;
+use super::hashing::{Body, Coming};
 use crate::ledger::RangeStatus;
 use crate::manifest::{Digest, Range};
 
 /// Bodies up to this many bytes are hashed where they are: handing them to another thread costs more.
-const HASHED_IN_PLACE: usize = 16 * 1024;
+const HASHED_IN_PLACE: u64 = 8 * 1024;
 
 /// A range as it was read, with its share of the budget.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Piece {
     pub(super) body: Result<Bytes, RangeStatus>,
     /// Its share of the budget. A range without bytes has one too, so that what waits for an entry's task is bounded.
     pub(super) share: Share,
+    /// Lets the hasher wait for it, if it is one for the hasher.
+    pub(super) coming: Option<Coming>,
 }
 
 /// A range whose bytes matched the manifest's hash. Only such a one is ever given to a store.
@@ -38,23 +41,24 @@ pub(super) struct Checked {
 impl Piece {
     /// Compares the bytes with the manifest's hash.
     pub(super) async fn check(self, transfer: &Transfer, counted: bool) -> Result<Checked, RangeStatus> {
-        let (body, share) = (self.body?, self.share);
-        let found = digest(transfer, &body).await?;
+        let body = Body { bytes: self.body?, share: self.share };
+        let (body, found) = if hashed_in_place(body.bytes.len() as u64) {
+            let found = Digest::of(&body.bytes);
+            (body, found)
+        } else {
+            transfer.host.hasher.digest(body, self.coming).await.map_err(|_| RangeStatus::Failed)?
+        };
         if found != self.range.digest {
             return Err(RangeStatus::Corrupted);
         }
         if counted {
             transfer.meter.bytes_verified(self.range.bytes.length());
         }
-        Ok(Checked { range: self.range, body, share })
+        Ok(Checked { range: self.range, body: body.bytes, share: body.share })
     }
 }
 
-async fn digest(transfer: &Transfer, body: &Bytes) -> Result<Digest, RangeStatus> {
-    if body.len() <= HASHED_IN_PLACE {
-        return Ok(Digest::of(body));
-    }
-    let body = body.clone();
-    let _core = transfer.host.hashing.acquire().await.map_err(|_| RangeStatus::Failed)?;
-    tokio::task::spawn_blocking(move || Digest::of(&body)).await.map_err(|_| RangeStatus::Failed)
+/// Whether a body of this length does not go to the hasher.
+pub(super) fn hashed_in_place(length: u64) -> bool {
+    length <= HASHED_IN_PLACE
 }

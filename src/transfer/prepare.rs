@@ -6,6 +6,7 @@ use super::attributes::{Carried, SideFiles};
 use super::conflict::{Next, look_again, own, refused};
 use super::entry::{Pass, Work};
 use super::outcome::{DIRTY, failed, skipped};
+use super::resume::{Kept, take_up};
 use super::{Transfer, TransferError, open};
 use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, NameDecision, NameFate};
 use crate::manifest::{BlobKind, BlobPath, Disposition, Entry};
@@ -59,7 +60,7 @@ pub(super) async fn place(
 /// have made it, since the entry has not begun.
 async fn leftover(transfer: &Transfer, target: &Target) -> Result<Option<ETag>, TransferError> {
     match transfer.store.head(&target.path).await {
-        Ok(found) => Ok(found.and_then(|head| own(&head, target))),
+        Ok(found) => Ok(found.and_then(|head| own(&head, BlobKind::Page, target))),
         // a name that the store does not look up is taken by who has it
         Err(error) if error.class() == ErrorClass::Entry => Ok(None),
         Err(error) => Err(TransferError::Store(error)),
@@ -76,6 +77,9 @@ pub(super) fn unopened(transfer: &Transfer, entry: &Entry, place: &Place, failur
 pub(super) fn unread(entry: &Entry, place: &Place) -> EntryOutcome {
     failed(entry, BlobStatus::IOFailed, GIVEN_UP.to_owned(), place.present())
 }
+
+/// Said of a property that is stored as it was given.
+pub(super) const OTHER_MD5: &str = "the Content-MD5 of its properties file is not the content's";
 
 /// Said of what was not read any more.
 pub(super) const GIVEN_UP: &str = "the drive was given up after too many failed reads, or too much work to open its files";
@@ -97,13 +101,18 @@ pub(super) async fn work(
         work.takes_over(etag);
         return Ok(Ok(work));
     }
-    match settle_condition(transfer, &mut work, name).await? {
-        Ok(()) => Ok(Ok(work)),
-        Err(error) => match refused(&work, &error) {
-            Next::Ended(outcome) => Ok(Err(outcome)),
-            Next::Again(work) => Ok(Ok(work)),
-        },
+    let begun = transfer.records.begun(work.entry.number).filter(|begun| begun.path == work.path);
+    work.removed = begun.as_ref().is_some_and(|begun| begun.cleared);
+    if let Err(error) = settle_condition(transfer, &mut work, name).await? {
+        return Ok(match refused(&work, &error) {
+            Next::Ended(outcome) => Err(outcome),
+            Next::Again(work) => Ok(work),
+        });
     }
+    if let Some(begun) = begun {
+        take_up(transfer, &mut work, begun.stale).await?;
+    }
+    Ok(Ok(work))
 }
 
 /// Whether a blob of the final name exists before the entry's turn: from the entry before it in its chain, or from the survey.
@@ -148,6 +157,8 @@ fn new_work(entry: Entry, path: BlobPath, existed: bool, carried: Carried) -> Wo
         checked: false,
         by_list: false,
         counted: false,
+        kept: Kept::Nothing,
+        line_refusals: 0,
         tries: 0,
         attributes: Arc::new(carried.attributes),
         metadata: carried.metadata,
@@ -175,7 +186,7 @@ fn remark_on_md5(transfer: &Transfer, work: &mut Work) -> Result<(), TransferErr
     if let Some(range) = transfer.catalogue.ranges(work.entry.first_range, 1).next().transpose()?
         && range.digest.0 != given
     {
-        work.remarks.push("the Content-MD5 of its properties file is not the content's".to_owned());
+        work.remarks.push(OTHER_MD5.to_owned());
     }
     Ok(())
 }
@@ -190,7 +201,7 @@ async fn settle_condition(
         return Ok(Ok(()));
     }
     match name.fate {
-        NameFate::AsAsked { existing: Some(found) } if name.after.is_none() => {
+        NameFate::AsAsked { existing: Some(found) } if name.after.is_none() && !work.removed => {
             work.replaces(Some(found));
             Ok(Ok(()))
         }

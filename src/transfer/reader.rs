@@ -5,7 +5,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -14,18 +14,20 @@ use tracing::Instrument as _;
 
 use super::attributes::{SideFiles, Trouble};
 use super::budget::{Share, Window};
-use super::entry::{self, Context, Event, Feed, Work};
-use super::piece::Piece;
-use super::tally::Counters;
-use super::{Finished, Plan, ReadFailure, Transfer, TransferError, open, prepare};
+use super::entry::{self, Context, Event, Feed, Pass, Work};
+use super::hashing::Coming;
+use super::piece::{Piece, hashed_in_place};
+use super::resume::Kept;
+use super::whole::Whole;
+use super::{Finished, Plan, Transfer, TransferError, open, prepare};
 use crate::foreign::Foreign;
 use crate::ledger::{BlobStatus, EntryOutcome, RangeStatus};
 use crate::manifest::{Entry, EntryNumber, Range};
 use crate::volume::fields::index;
 use crate::volume::ntfs::NtfsFile;
 
-/// Read failures kept by name for the receipt.
-const FAILURES_KEPT: usize = 10_000;
+/// How often it is looked whether the disk of the records has room again.
+const SPACE_IS_LOOKED_FOR: Duration = Duration::from_millis(500);
 /// Entries in flight for each upload slot: small files need more tasks than requests, since some wait for their commit.
 const ENTRIES_PER_SLOT: usize = 4;
 
@@ -38,27 +40,13 @@ pub(super) struct Reader {
     in_flight: HashSet<EntryNumber>,
     most_in_flight: usize,
     window: Option<Window>,
+    /// Held while nothing but the disk keeps the next range back.
+    coming: Option<Coming>,
     sides: SideFiles,
     /// The file read last: entries that follow each other often share one.
     last: Option<(Foreign, NtfsFile)>,
-    failures: Failures,
-    fatal: Option<TransferError>,
-}
-
-/// What the disk could not give.
-#[derive(Default)]
-struct Failures {
-    named: Vec<ReadFailure>,
     trouble: Trouble,
-}
-
-impl Failures {
-    fn add(&mut self, began: Instant, entry: &Entry, offset: u64, length: u64) {
-        self.trouble.add(began);
-        if self.named.len() < FAILURES_KEPT {
-            self.named.push(ReadFailure { file_path: entry.file_path.clone(), offset, length });
-        }
-    }
+    fatal: Option<TransferError>,
 }
 
 impl Reader {
@@ -66,8 +54,8 @@ impl Reader {
     pub(super) fn new(transfer: Arc<Transfer>, runtime: Handle) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let sides = SideFiles::new(transfer.files.clone(), Arc::clone(&transfer.catalogue), transfer.scratch.join("side-files"));
-        let most_in_flight = transfer.host.most_uploads.max(1) * ENTRIES_PER_SLOT;
-        let context = Context { transfer, counters: Arc::new(Counters::default()), events: sender };
+        let most_in_flight = transfer.host.uploads.most() * ENTRIES_PER_SLOT;
+        let context = Context { transfer, events: sender };
         Self {
             context,
             runtime,
@@ -76,9 +64,10 @@ impl Reader {
             in_flight: HashSet::new(),
             most_in_flight,
             window: None,
+            coming: None,
             sides,
             last: None,
-            failures: Failures::default(),
+            trouble: Trouble::default(),
             fatal: None,
         }
     }
@@ -86,7 +75,6 @@ impl Reader {
     /// Goes through the whole plan. Whatever happens, no task is left behind.
     pub(super) fn run(mut self, plan: Plan) -> Result<Finished, TransferError> {
         let result = self.all(plan);
-        self.window = None;
         while !self.in_flight.is_empty() {
             if let Some(dropped) = self.next_event() {
                 self.in_flight.remove(&dropped.entry.number);
@@ -96,11 +84,7 @@ impl Reader {
             // what the store or the records said first is the cause of what followed
             (Some(fatal), _) => Err(fatal),
             (None, Err(error)) => Err(error),
-            (None, Ok(())) => Ok(Finished {
-                verified: self.context.counters.figures(),
-                given_up: self.given_up(),
-                read_errors: self.failures.named,
-            }),
+            (None, Ok(())) => Ok(Finished { given_up: self.given_up() }),
         }
     }
 
@@ -109,7 +93,6 @@ impl Reader {
             self.begin(&entry?)?;
             self.check_stop()?;
         }
-        self.window = None;
         while !self.in_flight.is_empty() {
             if let Some(work) = self.next_event() {
                 self.send_again(work)?;
@@ -129,6 +112,12 @@ impl Reader {
             self.serve_event()?;
         }
         let number = entry.number;
+        if let Some(outcome) = self.context.transfer.records.outcome(number)? {
+            // by an earlier run
+            self.context.transfer.meter.entry_ended(outcome.status == BlobStatus::Completed);
+            return self.pass_over(entry);
+        }
+        self.wait_for_space()?;
         let name = self.context.transfer.records.name(number)?;
         let name = name.ok_or_else(|| TransferError::Internal(format!("entry {number} has no name decision")))?;
         while name.after.is_some_and(|before| self.in_flight.contains(&before)) {
@@ -159,6 +148,30 @@ impl Reader {
         }
     }
 
+    /// While the disk of the records is almost full nothing new is begun; what is under way ends.
+    fn wait_for_space(&mut self) -> Result<(), TransferError> {
+        if !self.context.transfer.records.short_of_space() {
+            return Ok(());
+        }
+        tracing::warn!("the disk of the state folder is almost full: the drive pauses until there is room");
+        (self.window, self.coming) = (None, None);
+        while self.context.transfer.records.short_of_space() {
+            self.check_stop()?;
+            self.runtime.block_on(tokio::time::sleep(SPACE_IS_LOOKED_FOR));
+        }
+        tracing::info!("there is room in the state folder: the drive goes on");
+        Ok(())
+    }
+
+    /// The bytes of an entry that has ended count as progress.
+    fn pass_over(&self, entry: &Entry) -> Result<(), TransferError> {
+        let transfer = &self.context.transfer;
+        for range in transfer.catalogue.ranges(entry.first_range, entry.range_count) {
+            transfer.meter.bytes_verified(range?.bytes.length());
+        }
+        Ok(())
+    }
+
     fn open(&mut self, entry: &Entry) -> Result<NtfsFile, open::Failure> {
         if let Some((path, file)) = self.last.take()
             && path == entry.file_path
@@ -168,10 +181,10 @@ impl Reader {
         let began = Instant::now();
         let file = open::open(&self.context.transfer.files, &entry.file_path).inspect_err(|failure| {
             if failure.disk {
-                self.failures.add(began, entry, 0, entry.length);
+                self.trouble.add(began);
             }
         })?;
-        let opening = &mut self.failures.trouble.opening;
+        let opening = &mut self.trouble.opening;
         *opening = opening.saturating_add(file.cost());
         if self.overworked() {
             tracing::error!(
@@ -194,10 +207,22 @@ impl Reader {
     fn feed(&mut self, work: Work, mut file: NtfsFile) -> Result<(), TransferError> {
         let (sender, feed) = mpsc::unbounded_channel();
         let entry = work.entry.clone();
+        // a check sends nothing, so it passes nothing over
+        let kept = if work.pass == Pass::Store { work.kept.clone() } else { Kept::Nothing };
+        let counted = work.counted;
+        let mut whole = Whole::of(&self.context.transfer, &work);
         self.runtime.spawn(entry::run(self.context.clone(), work, feed).in_current_span());
         let catalogue = Arc::clone(&self.context.transfer.catalogue);
-        for (number, range) in (entry.first_range..).zip(catalogue.ranges(entry.first_range, entry.range_count)) {
-            let range = range?;
+        for (place, range) in (0..).zip(catalogue.ranges(entry.first_range, entry.range_count)) {
+            let (number, range) = (entry.first_range + place, range?);
+            if kept.has(&self.context.transfer, place, number)? {
+                self.context.transfer.records.set_range(number, RangeStatus::Completed)?;
+                if !counted {
+                    self.context.transfer.meter.bytes_verified(range.bytes.length());
+                }
+                whole.pass_over();
+                continue;
+            }
             while let Ok(event) = self.events.try_recv() {
                 // entries that want their ranges sent again wait until this one's are
                 let work = self.take(event);
@@ -205,12 +230,15 @@ impl Reader {
             }
             self.check_stop()?;
             let (body, share) = self.read(&entry, &mut file, &range)?;
+            whole.add(&body);
+            let for_hasher = body.is_ok() && !hashed_in_place(range.bytes.length());
+            let coming = for_hasher.then(|| self.context.transfer.host.hasher.coming(&self.runtime));
             // a task that has ended early (its blob could not be created) no longer takes ranges: that is its decision
-            if sender.send(Feed::Piece(Piece { number, range, body, share })).is_err() {
+            if sender.send(Feed::Piece(Piece { number, range, body, share, coming })).is_err() {
                 break;
             }
         }
-        let _ = sender.send(Feed::End);
+        let _ = sender.send(Feed::End(whole.finish()));
         self.last = Some((entry.file_path, file));
         Ok(())
     }
@@ -230,12 +258,13 @@ impl Reader {
         }
         let (offset, length) = (range.bytes.offset(), range.bytes.length());
         let share = self.share(length)?;
+        self.coming.get_or_insert_with(|| self.context.transfer.host.hasher.coming(&self.runtime));
         let mut buffer = vec![0; index(length)];
         let began = Instant::now();
         let Err(error) = file.read_at(offset, &mut buffer) else { return Ok((Ok(Bytes::from(buffer)), share)) };
         let code = RangeStatus::IOFailed;
         tracing::warn!(blob = %entry.blob_path, file = %entry.file_path, offset, length, code = code.as_str(), %error, "range cannot be read");
-        self.failures.add(began, entry, offset, length);
+        self.trouble.add(began);
         if self.given_up() {
             tracing::error!(code = "DiskOperationFailed", "too many reads have failed: nothing more is read from the drive");
         }
@@ -244,7 +273,7 @@ impl Reader {
 
     fn given_up(&self) -> bool {
         let limits = &self.context.transfer;
-        let (files, sides) = (self.failures.trouble, self.sides.trouble());
+        let (files, sides) = (self.trouble, self.sides.trouble());
         let failing =
             files.count + sides.count >= limits.max_read_errors.max(1) || files.time + sides.time >= limits.max_read_error_time;
         failing || self.overworked()
@@ -252,7 +281,7 @@ impl Reader {
 
     /// Whether opening files has taken more work than the drive's size warrants.
     fn overworked(&self) -> bool {
-        let work = self.failures.trouble.opening.saturating_add(self.sides.trouble().opening);
+        let work = self.trouble.opening.saturating_add(self.sides.trouble().opening);
         work > self.context.transfer.max_open_work
     }
 
@@ -265,15 +294,18 @@ impl Reader {
             // give the rest back before waiting for more: two readers that keep theirs could wait for each other for ever
             self.window = None;
             let wanted = self.context.transfer.window.max(bytes);
-            let window = self.runtime.block_on(self.context.transfer.host.budget.reserve(wanted));
-            self.window = Some(window.map_err(|error| TransferError::Internal(error.to_string()))?);
+            let budget = &self.context.transfer.host.budget;
+            self.window = budget.try_reserve(wanted);
+            if self.window.is_none() {
+                self.coming = None;
+                let window = self.runtime.block_on(budget.reserve(wanted));
+                self.window = Some(window.map_err(|error| TransferError::Internal(error.to_string()))?);
+            }
         }
     }
 
     /// Waits for an event and does what it asks for.
     fn serve_event(&mut self) -> Result<(), TransferError> {
-        // nothing of the window is needed while waiting, and what is in flight may need it
-        self.window = None;
         if let Some(work) = self.next_event() {
             self.send_again(work)?;
         }
@@ -284,6 +316,9 @@ impl Reader {
         if let Some(work) = self.again.pop_front() {
             return Some(work);
         }
+        // nothing of the window is needed while waiting, and what is in flight may need it; nor will a range come before the wait is over
+        self.window = None;
+        self.coming = None;
         let event = self.events.blocking_recv()?;
         self.take(event)
     }

@@ -10,11 +10,12 @@ use dockside::config::{Config, Machine};
 use dockside::drive::Source;
 use dockside::ingest::{Access, Admitted, DryRun, Ending, Services, ingest};
 use dockside::job::Job;
+use dockside::ledger::db::Ledger;
 use dockside::ledger::state::StateDir;
 use dockside::manifest::{Attributes, BlobPath, Digest};
 use dockside::report::Board;
 use dockside::store::{self, Condition, MemoryStore, Store, Target};
-use dockside::transfer::{Budget, Host, Stop};
+use dockside::transfer::{Budget, Hasher, Host, Stop, Uploads};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -80,21 +81,20 @@ impl Bench {
         self.case["existing"].as_array().into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()).collect()
     }
 
-    fn services(&self, store: Arc<dyn Store>, dry_run: Option<DryRun>) -> Services {
-        let host = Host {
-            budget: Budget::new(64 << 20),
-            uploads: Arc::new(Semaphore::new(4)),
-            most_uploads: 4,
-            hashing: Arc::new(Semaphore::new(2)),
-        };
+    async fn services(&self, store: Arc<dyn Store>, dry_run: Option<DryRun>) -> Services {
+        let host = Host { budget: Budget::new(64 << 20), uploads: Uploads::new(4), hasher: Hasher::new(2) };
+        let state = StateDir::open(self.state.path()).unwrap();
         Services {
             config: Arc::new(Config::defaults(&Machine { free_memory: 256 << 20, cores: 2 })),
             job: Arc::clone(&self.job),
             access: Access::Open(store),
-            state: Arc::new(StateDir::open(self.state.path()).unwrap()),
+            ledger: Some(Ledger::open(&state).await.unwrap()),
+            state: Arc::new(state),
+            take_over: false,
             host,
             drives: 1,
             stop: Stop::default(),
+            watch: None,
             dry_run,
         }
     }
@@ -103,7 +103,7 @@ impl Bench {
         let source = Arc::new(Source::open(image).unwrap());
         let id = self.job.drive_ids().next().unwrap().clone();
         let drive = Admitted { source, id, job: Arc::clone(&self.job) };
-        ingest(drive, self.services(store, dry_run), Board::silent().drive("case")).await
+        ingest(drive, self.services(store, dry_run).await, Board::silent().drive("case")).await
     }
 
     /// Runs the case and says what is wrong with it, in lines.

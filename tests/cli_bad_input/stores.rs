@@ -84,6 +84,35 @@ fn a_store_that_stays_busy_interrupts() {
 }
 
 #[test]
+fn an_outage_is_told_once_and_the_drive_goes_on_after_it() {
+    let (desk, drive, job) = desk("xts256-4k-damaged");
+    let service = BlobService::start(false);
+    let config = account_at(&desk, &service.settings()[1].1);
+    desk.write("dockside.toml", fs::read_to_string(&config).unwrap().replace("retry_seconds = 1", "retry_seconds = 77"));
+    service.answer_next(3, 503, "ServerBusy");
+    let ran = ingest_by(&desk, &config, &drive, &job, &[]).says(0, &["waiting up to 77 s", ACCOUNT, "503 ServerBusy"]);
+    let stories = ran.err.lines().filter(|line| line.contains("the store")).count();
+    assert_eq!((stories, ran.err.matches("the store answers again").count()), (2, 1), "{}", ran.err);
+}
+
+#[test]
+fn a_token_that_ends_too_early_is_a_warning_at_the_start() {
+    let (desk, drive, job) = desk("xts256-4k-damaged");
+    desk.secret("hushsignature");
+    let service = BlobService::start(false);
+    let config = account_at(&desk, &service.settings()[1].1);
+    let token = |end: &str| {
+        desk.write("credentials", format!("AZURE_STORAGE_SAS_TOKEN=sv=2022-11-02&se={end}&sig=hushsignature\n"));
+    };
+    token("2001-02-03T04%3A05%3A06Z");
+    let words = ["the access token has ended", ACCOUNT, "2001-02-03T04:05:06Z", "give a new one"];
+    ingest_by(&desk, &config, &drive, &job, &["--dry-run"]).says(0, &words);
+    token("9000-01-01");
+    let ran = ingest_by(&desk, &config, &drive, &job, &[]).ends(0);
+    assert!(!ran.err.contains("token"), "{}", ran.err);
+}
+
+#[test]
 fn a_store_that_refuses_access_holds_the_drive() {
     let (desk, drive, job) = desk("xts128-gpt");
     let service = BlobService::start(false);
@@ -129,8 +158,17 @@ fn the_emulator_takes_a_drive_and_refuses_a_wrong_key() {
     let first = run("state").ends(0);
     assert_eq!(first.json()["drives"][0]["counts"]["created"], 9);
     assert_eq!(run("state").says(0, &["already done"]).json(), first.json());
-    // another state folder does not know: it finds every blob there, and overwrites as the manifest asks
-    assert_eq!(run("other").ends(0).json()["drives"][0]["counts"]["overwritten"], 9);
+    // another state folder does not know, and is told by the store whose session it is
+    run("other").says(3, &["SessionElsewhere"]);
+    // taken over, what is there is found by its content and attributes, and nothing is sent again
+    let taken = |more: &str| {
+        let store = format!("azure://{ACCOUNT}");
+        let arguments = desk.arguments(&drive.image, &job, &["--json", "--store", &store, "--state", "other", more]);
+        desk.run_in(&arguments, &azurite.settings())
+    };
+    let receipt = &taken("--take-over").ends(0).json()["drives"][0];
+    assert_eq!((&receipt["counts"]["created"], &receipt["status"]), (&9.into(), &"Completed".into()));
+    assert!(receipt["exceptions"][0]["detail"].as_str().unwrap().contains("earlier run"), "{receipt:#}");
 }
 
 #[test]
@@ -169,7 +207,7 @@ fn a_full_store_interrupts_and_goes_on_with_space() {
             assert_eq!(sha256(blob), file.sha256, "half a blob: {}", file.path);
         }
     }
-    assert!(cli::files(&desk.path("state")).is_empty(), "an interrupted run left something");
+    assert!(!desk.path("state/sessions").exists(), "an interrupted run has no receipt");
     mounted.resize("size=16m");
     desk.ingest(&drive.image, &job, &[]).ends(0);
     let blobs = desk.blobs("store");
@@ -186,7 +224,7 @@ fn a_full_store_interrupts_and_goes_on_with_space() {
 fn a_full_state_folder_interrupts_and_goes_on_with_space() {
     let (desk, drive, job) = desk("cbc256-mbr-decoy");
     let Some(mounted) = Tmpfs::mount(&desk, "state", "size=8k,mode=0700") else { return };
-    let words = ["Interrupted", "bytes free", "remedy:", "state"];
+    let words = ["no space left", "remedy:", "state"];
     desk.ingest(&drive.image, &job, &[]).says(5, &words);
     mounted.resize("size=96m,mode=0700");
     desk.ingest(&drive.image, &job, &[]).ends(0);

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use dockside::manifest::{Attributes, BlobPath, Digest};
-use dockside::store::{Condition, Credentials, PageEnd, Store, StoreConfig, StoreError, StoreUrl, open};
+use dockside::store::{Condition, Credentials, Intended, PageEnd, Store, StoreConfig, StoreError, StoreUrl, open};
 use futures_util::future::BoxFuture;
 use object_store::azure::{MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::path::Path;
-use object_store::{Attribute, ObjectStoreExt as _};
+use object_store::{Attribute, MultipartUpload as _, ObjectStoreExt as _};
 
 use crate::azurite::{ACCOUNT, Azurite};
 use crate::store_suite::{Suite, attributes, filled, path, range, target};
@@ -44,10 +44,14 @@ async fn the_emulator_keeps_every_promise() {
             blob.bytes().await.unwrap().to_vec()
         }) as BoxFuture<'static, Vec<u8>>
     };
-    let suite = Suite { store: Arc::clone(&store), read: Box::new(read), refuses_backslash: true };
+    let place = config(&azurite);
+    let reopen = Box::new(move || open(&place, 4).unwrap());
+    let suite = Suite { store: Arc::clone(&store), reopen, read: Box::new(read), refuses_backslash: true };
     suite.run().await;
     attributes_arrive(&azurite, &*store).await;
     kinds_and_leftovers_are_told(&*store).await;
+    another_tools_blocks_are_cleared_from_a_free_name_only(&azurite, &*store).await;
+    pages_are_told_by_their_number(&*open(&config(&azurite), 4).unwrap(), &*store).await;
     a_wrong_key_is_forbidden(&azurite).await;
 }
 
@@ -88,6 +92,56 @@ async fn kinds_and_leftovers_are_told(store: &dyn Store) {
     let damaged = store.put(&target("attr/damaged", 6), body, &wrong, &Attributes::default(), &Condition::Absent).await;
     assert!(matches!(damaged, Err(StoreError::ChecksumRefused { attempts: 3 })), "{damaged:?}");
     assert_eq!(store.head(&path("attr/damaged")).await.unwrap(), None);
+}
+
+async fn another_tools_blocks_are_cleared_from_a_free_name_only(azurite: &Azurite, store: &dyn Store) {
+    let (body, one) = (filled(1, 512), target("attr/foreign", 7));
+    let leave = async || {
+        let mut upload = other_client(azurite, "attr").put_multipart(&Path::from("foreign")).await.unwrap();
+        upload.put_part(body.clone().into()).await.unwrap();
+    };
+    leave().await;
+    let refused = store.stage(&one, &range(0, &body), body.clone()).await;
+    assert!(matches!(refused, Err(StoreError::ForeignBlocks)), "{refused:?}");
+    let kept = store.clear_foreign(&one).await.unwrap();
+    let head = store.head(&one.path).await.unwrap().unwrap();
+    assert_eq!((head.length, head.incomplete, &head.etag), (0, Some(one.mark()), &kept));
+    // it is no empty blob that anybody meant to store
+    let empty = Intended::Whole { length: 0, md5: Digest::of(&[]) };
+    for intended in [empty, Intended::Blocks(&[])] {
+        assert_eq!(store.carried_out(&one, &intended, &Attributes::default(), &Condition::Absent).await.unwrap(), None);
+    }
+    assert!(matches!(store.clear_foreign(&one).await, Err(StoreError::AlreadyExists)));
+    store.stage(&one, &range(0, &body), body.clone()).await.unwrap();
+    let stored = store.commit(&one, &[range(0, &body)], &attributes(), &Condition::Matches(kept)).await.unwrap();
+    let head = store.head(&one.path).await.unwrap().unwrap();
+    assert_eq!((head.length, head.incomplete, &head.etag), (512, None, &stored.etag));
+    // over a blob nothing is cleared
+    leave().await;
+    let two = target("attr/foreign", 8);
+    assert!(matches!(store.stage(&two, &range(0, &body), body.clone()).await, Err(StoreError::ForeignBlocks)));
+    assert!(matches!(store.clear_foreign(&two).await, Err(StoreError::AlreadyExists)));
+    assert_eq!(store.head(&one.path).await.unwrap().unwrap().etag, stored.etag);
+}
+
+/// A process that goes on although another one of the same session has begun the blob anew lacks what that one has yet to write.
+async fn pages_are_told_by_their_number(stale: &dyn Store, store: &dyn Store) {
+    let (one, body) = (target("attr/numbered", 9), filled(1, 512));
+    stale.create_pages(&one, 1_024, &attributes(), &Condition::Absent).await.unwrap();
+    let seen = store.take_up_pages(&one, 1_024).await.unwrap().unwrap();
+    store.create_pages(&one, 1_024, &attributes(), &Condition::Matches(seen)).await.unwrap();
+    let late = stale.write_pages(&one, &range(0, &body), body.clone()).await;
+    assert!(matches!(late, Err(StoreError::ConditionFailed)), "{late:?}");
+    let late = stale.finish_pages(&one, &attributes(), &Condition::Absent, PageEnd::Complete).await;
+    assert!(matches!(late, Err(StoreError::ConditionFailed)), "{late:?}");
+    store.write_pages(&one, &range(0, &body), body.clone()).await.unwrap();
+    store.finish_pages(&one, &attributes(), &Condition::Absent, PageEnd::Complete).await.unwrap();
+    // the mark has gone: the number still says whose blob it is
+    let ranges = [range(0, &body)];
+    let intended = Intended::Pages { length: 1_024, ranges: &ranges };
+    assert!(stale.carried_out(&one, &intended, &attributes(), &Condition::Absent).await.unwrap().is_some());
+    let two = target("attr/numbered", 10);
+    assert_eq!(stale.carried_out(&two, &intended, &attributes(), &Condition::Absent).await.unwrap(), None);
 }
 
 async fn a_wrong_key_is_forbidden(azurite: &Azurite) {

@@ -8,17 +8,17 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use dockside::manifest::{Attributes, Digest};
 use dockside::store::{
-    Condition, Credentials, ETag, PageEnd, RetryPolicy, Store, StoreConfig, StoreError, StoreUrl, Stored, open_with,
+    Condition, Credentials, ETag, Intended, PageEnd, RetryPolicy, Store, StoreConfig, StoreError, StoreUrl, Stored, open_with,
 };
 
 use crate::mock_http::{MockHttp, Reply, Request};
 use crate::store_suite::{attributes, filled, path, range, target};
 
 /// In Base64 as keys are; no message may show it.
-const KEY: &str = "aHVzaGh1c2hodXNo";
+pub(crate) const KEY: &str = "aHVzaGh1c2hodXNo";
 const SIGNATURE: &str = "hush%2Bsignature";
 
-fn quick() -> RetryPolicy {
+pub(crate) fn quick() -> RetryPolicy {
     RetryPolicy {
         attempts: 4,
         total: Duration::from_mins(1),
@@ -29,7 +29,7 @@ fn quick() -> RetryPolicy {
     }
 }
 
-fn store_at(url: &str, policy: &RetryPolicy, setting: (&str, &str)) -> Arc<dyn Store> {
+pub(crate) fn store_at(url: &str, policy: &RetryPolicy, setting: (&str, &str)) -> Arc<dyn Store> {
     let credentials = Credentials::Given(vec![(setting.0.to_owned(), setting.1.to_owned().into())]);
     let place = StoreUrl::parse("azure://acct").unwrap();
     open_with(&StoreConfig { account: "acct".to_owned(), url: place, endpoint: Some(url.to_owned()), credentials }, 2, policy)
@@ -265,4 +265,78 @@ async fn a_lost_answer_to_a_removal_is_settled() {
     let (mock, store) = served(vec![Reply::Lost, Reply::error(404, "BlobNotFound"), Reply::error(404, "BlobNotFound")]).await;
     store.delete(&path("cust/one"), &ETag("\"0x1\"".to_owned())).await.unwrap();
     assert_eq!(methods(&mock), ["DELETE", "DELETE", "HEAD"]);
+}
+
+#[tokio::test]
+async fn a_blob_that_is_read_is_whole_and_no_longer_than_allowed() {
+    let one = path("cust/one");
+    let text = Reply::ok(200).with_body("twelve bytes");
+    let (mock, store) = served(vec![Reply::Cut { status: 200, body: b"twelve bytes".to_vec() }, text.clone()]).await;
+    let read = store.read(&one, 12).await.unwrap().unwrap();
+    assert_eq!(
+        (read.0, &read.1[..], methods(&mock)),
+        (ETag("\"0x1\"".to_owned()), &b"twelve bytes"[..], vec!["GET".to_owned(); 2])
+    );
+    // to ask again would not make it shorter
+    let (mock, store) = served(vec![text]).await;
+    let refused = store.read(&one, 11).await;
+    assert!(matches!(refused, Err(StoreError::Rejected { ref code, .. }) if code.contains("11 bytes")), "{refused:?}");
+    assert_eq!(mock.requests().len(), 1);
+    // what an error has to say is not the blob
+    let gone = Reply::error(404, "BlobNotFound").with_body("<Error><Code>BlobNotFound</Code></Error>");
+    let (_mock, store) = served(vec![Reply::error(503, "ServerBusy").with_body("a long excuse"), gone]).await;
+    assert_eq!(store.read(&one, 4).await.unwrap(), None);
+    let (_mock, store) = served(vec![Reply::error(403, "AuthorizationFailure").with_body("a long excuse")]).await;
+    assert!(matches!(store.read(&one, 4).await, Err(StoreError::Forbidden { .. })));
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_keeping_a_name_is_settled_by_its_mark() {
+    let found = |mark: &str| {
+        let empty = Reply::ok(200).with("x-ms-blob-type", "BlockBlob").with("content-length", "0");
+        empty.with("content-type", "application/octet-stream").with("x-ms-meta-dockside_incomplete", mark)
+    };
+    let script = |mark| vec![Reply::Lost, Reply::error(409, "BlobAlreadyExists"), found(mark)];
+    let one = target("cust/one", 1);
+    let (mock, store) = served(script("s1-1")).await;
+    assert_eq!(store.clear_foreign(&one).await.unwrap(), ETag("\"0x1\"".to_owned()));
+    let sent = &mock.requests()[0];
+    assert_eq!((sent.header("if-none-match"), sent.header("x-ms-meta-dockside_incomplete")), ("*", "s1-1"));
+    let (_mock, store) = served(script("s1-2")).await;
+    let refused = store.clear_foreign(&one).await;
+    assert!(matches!(refused, Err(StoreError::AlreadyExists)), "{refused:?}");
+    // nothing was lost: whose ever it is, it was there before
+    let (mock, store) = served(vec![Reply::error(409, "BlobAlreadyExists")]).await;
+    assert!(matches!(store.clear_foreign(&one).await, Err(StoreError::AlreadyExists)));
+    assert_eq!(methods(&mock), ["PUT"]);
+}
+
+#[tokio::test]
+async fn a_name_that_is_only_kept_is_never_taken_for_what_was_to_be_stored() {
+    let nothing = Digest::of(&[]);
+    let kept = Reply::ok(200).with("x-ms-blob-type", "BlockBlob").with("content-length", "0");
+    let kept = kept.with("content-type", "application/octet-stream").with("content-md5", &nothing.base64());
+    let intended = Intended::Whole { length: 0, md5: nothing };
+    let one = target("cust/one", 1);
+    for (reply, found) in [(kept.clone(), true), (kept.with("x-ms-meta-dockside_incomplete", "s1-1"), false)] {
+        let (_mock, store) = served(vec![reply]).await;
+        let answer = store.carried_out(&one, &intended, &Attributes::default(), &Condition::Absent).await.unwrap();
+        assert_eq!(answer.is_some(), found);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_not_taken_for_an_empty_one() {
+    let (one, blocks) = (target("cust/one", 1), [range(0, &filled(1, 10))]);
+    let (_mock, store) = served(vec![Reply::error(503, "ServerBusy")]).await;
+    assert!(matches!(store.take_up(&one, &blocks, &[true]).await, Err(StoreError::Unavailable { .. })));
+    assert!(matches!(store.take_up_pages(&one, 512).await, Err(StoreError::Unavailable { .. })));
+    let found = store.carried_out(&one, &Intended::Blocks(&blocks), &attributes(), &Condition::Absent).await;
+    assert!(matches!(found, Err(StoreError::Unavailable { .. })), "{found:?}");
+    assert!(matches!(store.read(&one.path, 9).await, Err(StoreError::Unavailable { .. })));
+    // a block of that id and another size is none of ours
+    let other = format!("<Block><Name>{}</Name><Size>11</Size></Block>", blocks[0].digest.block_id());
+    let list = format!("<BlockList><UncommittedBlocks>{other}</UncommittedBlocks></BlockList>");
+    let (_mock, store) = served(vec![Reply::ok(200).with_body(&list)]).await;
+    assert_eq!(store.take_up(&one, &blocks, &[true]).await.unwrap(), [false]);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dockside::manifest::{Attributes, Digest};
 use dockside::store::failing::{FailingStore, Fault};
-use dockside::store::{Condition, DryRun, ETag, MemoryStore, NameRules, PageEnd, Store, StoreError};
+use dockside::store::{Condition, DryRun, ETag, Intended, MemoryStore, NameRules, PageEnd, Store, StoreError};
 
 use crate::store_suite::{Suite, attributes, filled, path, range, target};
 
@@ -16,7 +16,9 @@ async fn memory_keeps_every_promise() {
         let content = reader.content(&path).unwrap();
         Box::pin(async move { content }) as futures_util::future::BoxFuture<'static, Vec<u8>>
     };
-    Suite { store, read: Box::new(read), refuses_backslash: false }.run().await;
+    let again = Arc::clone(&store);
+    let reopen = Box::new(move || Arc::clone(&again) as Arc<dyn Store>);
+    Suite { store, reopen, read: Box::new(read), refuses_backslash: false }.run().await;
 }
 
 /// Every write of the trait, in an order that a real store would take.
@@ -32,6 +34,7 @@ async fn write_everything(store: &dyn Store, seen: &ETag) -> Result<(), StoreErr
     store.write_pages(&three, &range(0, &body), body).await?;
     store.finish_pages(&three, &attributes(), &Condition::Absent, PageEnd::Complete).await?;
     store.discard(&three).await?;
+    store.sync(&three).await?;
     store.delete(&path("cust/old"), seen).await
 }
 
@@ -49,7 +52,15 @@ async fn a_dry_run_reads_and_never_writes() {
     assert_eq!((counted.calls(), memory.names()), (0, vec!["cust/old".to_owned()]));
     assert_eq!(dry.head(&old.path).await.unwrap(), memory.head(&old.path).await.unwrap());
     assert_eq!(dry.list(&container, None).await.unwrap().blobs.len(), 1);
-    assert_eq!(counted.calls(), 2);
+    assert_eq!(dry.read(&old.path, 3).await.unwrap().unwrap().1, body);
+    assert_eq!(counted.calls(), 3);
+    // where nothing is written nothing was begun: even what taking up and finding out may tidy stays as it is
+    let done = Intended::Whole { length: 3, md5: Digest::of(&body) };
+    assert_eq!(dry.carried_out(&old, &done, &Attributes::default(), &Condition::Absent).await.unwrap(), None);
+    assert_eq!(dry.take_up(&old, &[range(0, &body)], &[true]).await.unwrap(), [false]);
+    assert_eq!(dry.take_up_pages(&old, 512).await.unwrap(), None);
+    dry.clear_foreign(&target("cust/new", 10)).await.unwrap();
+    assert_eq!((counted.calls(), memory.names().len()), (3, 1));
     let other = "other".parse().unwrap();
     assert!(!dry.container_exists(&other).await.unwrap());
     dry.create_container(&other).await.unwrap();
@@ -79,6 +90,6 @@ async fn a_failing_store_fails_once_at_its_call() {
             }
             calls += 1;
         }
-        assert_eq!(calls, 9);
+        assert_eq!(calls, 10);
     }
 }

@@ -39,6 +39,8 @@ struct State {
     waiting: usize,
     shut: bool,
     status: Option<(u16, &'static str)>,
+    /// How many requests more are answered with it; all, if none is said.
+    left: Option<usize>,
 }
 
 struct Blob {
@@ -76,6 +78,12 @@ impl BlobService {
     /// From now on every new request is answered so; those at the gate are not.
     pub(crate) fn answer_all(&self, status: u16, code: &'static str) {
         self.shared.state.lock().unwrap().status = Some((status, code));
+    }
+
+    /// So many requests are answered so, those after them are served.
+    pub(crate) fn answer_next(&self, count: usize, status: u16, code: &'static str) {
+        let mut state = self.shared.state.lock().unwrap();
+        (state.status, state.left) = (Some((status, code)), Some(count));
     }
 
     /// From now on requests are served again.
@@ -143,7 +151,11 @@ impl Shared {
     fn answer(&self, call: &Call) -> Reply {
         let mut state = self.state.lock().unwrap();
         state.requests += 1;
+        if state.left == Some(0) {
+            (state.status, state.left) = (None, None);
+        }
         if let Some((status, code)) = state.status {
+            state.left = state.left.map(|left| left - 1);
             return (status, code, Vec::new(), String::new());
         }
         let container = call.path.split('/').next().unwrap().to_owned();
@@ -151,7 +163,9 @@ impl Shared {
         if call.method == "PUT" {
             state.writes += 1;
         }
-        if call.method == "PUT" && blob {
+        // whose a session is, is settled before anything is stored
+        let identity = call.path.ends_with("_session.json");
+        if call.method == "PUT" && blob && !identity {
             state.waiting += 1;
             self.changed.notify_all();
             state = self.changed.wait_while(state, |state| state.shut).unwrap();
@@ -167,6 +181,12 @@ impl Shared {
                 (201, "", Vec::new(), String::new())
             }
             ("GET", false) => (200, "", Vec::new(), state.listing(&container)),
+            ("GET", true) if call.query.contains_key("comp") => state.blocks(call),
+            ("GET", true) => state.content(call),
+            ("PUT", true) if call.query.get("comp").is_some_and(|comp| comp == "lease") => {
+                let taken = call.headers["x-ms-lease-action"] == "acquire";
+                (if taken { 201 } else { 200 }, "", Vec::new(), String::new())
+            }
             ("HEAD", false) => (200, "", Vec::new(), String::new()),
             ("PUT", true) => state.put(call),
             ("HEAD", true) => match state.blobs.get(&call.path) {
@@ -211,6 +231,25 @@ impl State {
         let etag = format!("\"0x{:X}\"", self.versions);
         self.blobs.insert(call.path.clone(), Blob { etag: etag.clone(), bytes });
         (201, "", vec![("ETag", etag)], String::new())
+    }
+
+    fn content(&self, call: &Call) -> Reply {
+        let Some(blob) = self.blobs.get(&call.path) else { return (404, "BlobNotFound", Vec::new(), String::new()) };
+        let headers = vec![("ETag", blob.etag.clone()), ("x-ms-blob-type", "BlockBlob".to_owned())];
+        (200, "", headers, String::from_utf8(blob.bytes.clone()).unwrap())
+    }
+
+    /// Blocks that are staged; those of a blob are not kept apart.
+    fn blocks(&self, call: &Call) -> Reply {
+        let mut blocks = String::new();
+        for ((_, id), bytes) in self.staged.iter().filter(|((path, _), _)| *path == call.path) {
+            write!(blocks, "<Block><Name>{id}</Name><Size>{}</Size></Block>", bytes.len()).unwrap();
+        }
+        if blocks.is_empty() {
+            return (404, "BlobNotFound", Vec::new(), String::new());
+        }
+        let text = format!("<BlockList><UncommittedBlocks>{blocks}</UncommittedBlocks></BlockList>");
+        (200, "", Vec::new(), text)
     }
 
     fn listing(&self, container: &str) -> String {

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use dockside::manifest::{Attributes, BlobPath, ContainerName, Digest, Range};
 use dockside::store::{
-    BlobHead, Condition, ETag, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored, StoredKind,
-    Target,
+    BlobHead, Condition, ETag, Intended, ListPage, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored,
+    StoredKind, Target,
 };
 
 /// Before which write the other blob appears.
@@ -162,6 +162,44 @@ impl Store for LateStore {
 
     async fn discard(&self, target: &Target) -> Result<(), StoreError> {
         self.inner.discard(target).await
+    }
+
+    async fn take_up(&self, target: &Target, ranges: &[Range], synced: &[bool]) -> Result<Vec<bool>, StoreError> {
+        self.inner.take_up(target, ranges, synced).await
+    }
+
+    async fn take_up_pages(&self, target: &Target, length: u64) -> Result<Option<ETag>, StoreError> {
+        self.inner.take_up_pages(target, length).await
+    }
+
+    async fn sync(&self, target: &Target) -> Result<(), StoreError> {
+        self.inner.sync(target).await
+    }
+
+    async fn carried_out(
+        &self,
+        target: &Target,
+        intended: &Intended<'_>,
+        attributes: &Attributes,
+        before: &Condition,
+    ) -> Result<Option<ETag>, StoreError> {
+        self.inner.carried_out(target, intended, attributes, before).await
+    }
+
+    async fn read(&self, path: &BlobPath, limit: usize) -> Result<Option<(ETag, Bytes)>, StoreError> {
+        self.inner.read(path, limit).await
+    }
+
+    async fn clear_foreign(&self, target: &Target) -> Result<ETag, StoreError> {
+        self.inner.clear_foreign(target).await
+    }
+
+    async fn hold(&self, path: &BlobPath, holder: &str) -> Result<(), StoreError> {
+        self.inner.hold(path, holder).await
+    }
+
+    async fn let_go(&self, path: &BlobPath, holder: &str) -> Result<(), StoreError> {
+        self.inner.let_go(path, holder).await
     }
 }
 

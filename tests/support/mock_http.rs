@@ -37,6 +37,8 @@ pub(crate) enum Reply {
     Lost,
     /// It is taken and never answered: the connection stays.
     Hang,
+    /// The first if this text stands in the request's path or query, else the second.
+    If(&'static str, Box<(Self, Self)>),
 }
 
 impl Reply {
@@ -108,16 +110,20 @@ impl Drop for MockHttp {
 
 async fn serve(mut stream: TcpStream, script: Vec<Reply>, seen: Arc<Mutex<Vec<Request>>>) {
     let Some(request) = read(&mut stream).await else { return };
-    let head = request.method == "HEAD";
+    let (head, target) = (request.method == "HEAD", request.target.clone());
     let number = {
         let mut seen = seen.lock().unwrap();
         seen.push(request);
         seen.len() - 1
     };
-    let (status, headers, body, cut) = match script.get(number).or(script.last()).cloned() {
+    let mut reply = script.get(number).or(script.last()).cloned();
+    if let Some(Reply::If(text, replies)) = reply {
+        reply = Some(if target.contains(text) { replies.0 } else { replies.1 });
+    }
+    let (status, headers, body, cut) = match reply {
         Some(Reply::Answer { status, headers, body }) => (status, headers, body, false),
         Some(Reply::Cut { status, body }) => (status, Vec::new(), body, true),
-        Some(Reply::Lost) | None => return,
+        Some(Reply::Lost | Reply::If(..)) | None => return,
         Some(Reply::Hang) => {
             // ends when the other side gives up
             let _ = stream.read(&mut [0; 1]).await;

@@ -13,15 +13,15 @@ use dockside::config::{Config, Machine};
 use dockside::drive::Source;
 use dockside::ingest::{Access, Admitted, Ending, Opened, Services, ingest, ingest_opened, locate};
 use dockside::job::Job;
+use dockside::ledger::db::Ledger;
 use dockside::ledger::state::StateDir;
 use dockside::manifest::{Attributes, BlobPath, ContainerName, Digest};
 use dockside::report::Board;
 use dockside::store::{Condition, Store, Target};
-use dockside::transfer::{Budget, Host, Stop};
+use dockside::transfer::{Budget, Hasher, Host, Stop, Uploads};
 use dockside::volume::ReadAt;
 use dockside::volume::ntfs::{Ntfs, NtfsLimits};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use crate::bitlocker_writer::{Options, Protector, encrypt};
 use crate::drives::{self, drive};
@@ -192,9 +192,11 @@ impl Made {
     }
 }
 
-/// What a host shares, and a state folder of its own.
+/// What a host shares, and a state folder.
 pub(crate) struct Lab {
-    pub(crate) state: tempfile::TempDir,
+    pub(crate) state: PathBuf,
+    /// Goes with the lab, if it is the lab's own.
+    _folder: Option<tempfile::TempDir>,
     pub(crate) config: Config,
     pub(crate) host: Host,
     pub(crate) drives: u64,
@@ -207,33 +209,39 @@ impl Lab {
     }
 
     pub(crate) fn with_budget(bytes: u64) -> Self {
-        let machine = Machine { free_memory: 1 << 30, cores: 2 };
-        let host = Host {
-            budget: Budget::new(bytes),
-            uploads: Arc::new(Semaphore::new(4)),
-            most_uploads: 4,
-            hashing: Arc::new(Semaphore::new(2)),
-        };
-        let config = Config::defaults(&machine);
-        Self { state: tempfile::tempdir().unwrap(), config, host, drives: 1, stop: Stop::default() }
+        let folder = tempfile::tempdir().unwrap();
+        let lab = Self::at(folder.path(), bytes);
+        Self { _folder: Some(folder), ..lab }
     }
 
-    pub(crate) fn services(&self, job: &Arc<Job>, store: Arc<dyn Store>) -> Services {
+    /// With a state folder that stays.
+    pub(crate) fn at(state: &std::path::Path, bytes: u64) -> Self {
+        let machine = Machine { free_memory: 1 << 30, cores: 2 };
+        let host = Host { budget: Budget::new(bytes), uploads: Uploads::new(4), hasher: Hasher::new(2) };
+        let config = Config::defaults(&machine);
+        Self { state: state.to_owned(), _folder: None, config, host, drives: 1, stop: Stop::default() }
+    }
+
+    pub(crate) async fn services(&self, job: &Arc<Job>, store: Arc<dyn Store>) -> Services {
+        let state = StateDir::open(&self.state).unwrap();
         Services {
             config: Arc::new(self.config.clone()),
             job: Arc::clone(job),
             access: Access::Open(store),
-            state: Arc::new(StateDir::open(self.state.path()).unwrap()),
+            ledger: Some(Ledger::open(&state).await.unwrap()),
+            state: Arc::new(state),
+            take_over: false,
             host: self.host.clone(),
             drives: self.drives,
             stop: self.stop.clone(),
+            watch: None,
             dry_run: None,
         }
     }
 
     /// The whole road, from the first sector on.
     pub(crate) async fn ingest(&self, made: &Made, reader: Arc<dyn ReadAt>, store: Arc<dyn Store>) -> Ending {
-        let ending = ingest(made.admitted(reader), self.services(&made.job, store), Board::silent().drive("test")).await;
+        let ending = ingest(made.admitted(reader), self.services(&made.job, store).await, Board::silent().drive("test")).await;
         // while other drives run, the budget is theirs too
         if self.drives == 1 {
             assert_eq!(self.host.budget.free(), self.host.budget.bytes(), "bytes of the budget are lost");
@@ -243,7 +251,7 @@ impl Lab {
 
     /// The road from the opened drive on.
     pub(crate) async fn ingest_opened(&self, made: &Made, opened: &Opened, store: Arc<dyn Store>) -> Ending {
-        let (services, drive) = (self.services(&made.job, store), made.admitted(made.reader()));
+        let (services, drive) = (self.services(&made.job, store).await, made.admitted(made.reader()));
         let ending = ingest_opened(drive, opened.clone(), services, Board::silent().drive("test")).await;
         assert_eq!(self.host.budget.free(), self.host.budget.bytes(), "bytes of the budget are lost");
         ending
@@ -251,7 +259,7 @@ impl Lab {
 
     /// The verbose log that a finished run left in the state folder.
     pub(crate) fn log(&self) -> String {
-        let session: PathBuf = fs::read_dir(self.state.path().join("sessions")).unwrap().next().unwrap().unwrap().path();
+        let session: PathBuf = fs::read_dir(self.state.join("sessions")).unwrap().next().unwrap().unwrap().path();
         fs::read_to_string(session.join("verbose.xml")).unwrap()
     }
 }

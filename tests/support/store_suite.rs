@@ -11,9 +11,13 @@ use futures_util::future::BoxFuture;
 /// Reads a visible blob by another way than through the store.
 pub(crate) type Reader = Box<dyn Fn(BlobPath) -> BoxFuture<'static, Vec<u8>> + Send + Sync>;
 
+/// Opens the place a second time, as the next process does.
+pub(crate) type Reopen = Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>;
+
 /// A store under test.
 pub(crate) struct Suite {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) reopen: Reopen,
     pub(crate) read: Reader,
     /// Whether `\` in a name is refused, because the place would take it for `/`.
     pub(crate) refuses_backslash: bool,
@@ -89,9 +93,10 @@ impl Suite {
         self.deleting().await;
         self.md5_properties().await;
         self.bad_metadata().await;
+        self.run_resume().await;
     }
 
-    async fn container(&self, name: &str) -> ContainerName {
+    pub(crate) async fn container(&self, name: &str) -> ContainerName {
         let name: ContainerName = name.parse().unwrap();
         self.store.create_container(&name).await.unwrap();
         name

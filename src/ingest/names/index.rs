@@ -3,11 +3,15 @@
 //! The conditional request is the guard of every name. If it fails because somebody else wrote meanwhile, the entry takes the next free
 //! number: one that no entry of the manifest has, and that the store has no blob of.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use super::NamesError;
-use super::area::{Area, ScratchError};
+use super::area::{Area, ScratchError, create};
 use super::bucket::bucket_of;
 use super::rule::{self, Keys};
 use super::settle::candidate;
@@ -15,6 +19,17 @@ use super::survey;
 use super::table::Table;
 use crate::manifest::{BlobPath, EntryNumber};
 use crate::store::Store;
+
+/// The file that says how the kept tables are to be read.
+const KEPT: &str = "names-index.json";
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// Of the hashes.
+    salt: [u8; 16],
+    /// Names that each table knows.
+    used: Vec<u64>,
+}
 
 /// See the module. Lies in the scratch folder, 43 bytes a name, twice that where it grew.
 pub struct NameIndex {
@@ -26,6 +41,34 @@ pub struct NameIndex {
 impl NameIndex {
     pub(super) fn new(keys: Keys, tables: Vec<(PathBuf, u64)>) -> Self {
         Self { keys, tables: Mutex::new(tables) }
+    }
+
+    /// Makes the index last in the scratch folder, for a run that goes on. What is claimed later is not: the ledger has it.
+    pub fn keep(&self, scratch: &Path) -> Result<(), ScratchError> {
+        let path = scratch.join(KEPT);
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = Kept { salt: self.keys.salt(), used: tables.iter().map(|(_, used)| *used).collect() };
+        let written = || {
+            tables.iter().try_for_each(|(file, _)| File::open(file)?.sync_data())?;
+            let mut file = create(&path).map_err(|error| error.source)?;
+            file.write_all(&serde_json::to_vec(&kept)?)?;
+            file.sync_all()
+        };
+        written().map_err(ScratchError::of("keeping", &path))
+    }
+
+    /// Takes the index that an earlier run kept in this folder.
+    pub fn reopen(scratch: &Path) -> Result<Self, ScratchError> {
+        let path = scratch.join(KEPT);
+        let read = || Ok(serde_json::from_slice::<Kept>(&std::fs::read(&path)?)?);
+        let kept = read().map_err(ScratchError::of("reading", &path))?;
+        let table = |(number, used): (usize, u64)| (scratch.join(format!("names-table-{number}")), used);
+        Ok(Self::new(Keys::salted(kept.salt), kept.used.into_iter().enumerate().map(table).collect()))
+    }
+
+    /// Gives a name to an entry that an earlier run gave it to, after that index was kept.
+    pub fn given(&self, entry: EntryNumber, path: &BlobPath) -> Result<(), ScratchError> {
+        self.claim(entry, path).map(drop)
     }
 
     /// The next free number of the asked name behind the one that failed (the asked name itself, or one of its numbers). The name is

@@ -79,6 +79,16 @@ impl Keys {
         Self { salt }
     }
 
+    /// With the salt of an earlier run, whose tables are used again.
+    pub(super) fn salted(salt: [u8; 16]) -> Self {
+        Self { salt }
+    }
+
+    /// The salt.
+    pub(super) fn salt(&self) -> [u8; 16] {
+        self.salt
+    }
+
     /// The hash of a name; never 0.
     pub(super) fn name(&self, container: &str, name: &str) -> u128 {
         self.hash(container, name, "")

@@ -32,19 +32,23 @@ struct Slot {
 }
 
 impl PagedFile {
-    /// Makes the file, mode 0600; it must not exist.
+    /// Makes the file, mode 0600; one that an earlier run left is removed.
     pub(super) fn create(path: &Path) -> Result<Self, LedgerError> {
-        Self::opened(OpenOptions::new().read(true).write(true).create_new(true).mode(0o600), path)
+        match std::fs::remove_file(path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(LedgerError::Scratch { action: "removing", path: path.display().to_string(), source })
+            }
+            _ => Self::opened(OpenOptions::new().read(true).write(true).create_new(true).mode(0o600), path),
+        }
     }
 
     /// Takes a file that exists.
-    #[cfg(test)]
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
         Self::opened(OpenOptions::new().read(true).write(true), path)
     }
 
     fn opened(options: &OpenOptions, path: &Path) -> Result<Self, LedgerError> {
-        let failure = |source| LedgerError { action: "creating", path: path.display().to_string(), source };
+        let failure = |source| LedgerError::Scratch { action: "creating", path: path.display().to_string(), source };
         let file = options.open(path).map_err(failure)?;
         let slots = (0..SLOTS).map(|_| Slot { page: None, dirty: false, bytes: Vec::new() }).collect();
         Ok(Self { file, path: path.to_owned(), slots })
@@ -81,9 +85,20 @@ impl PagedFile {
         Ok(())
     }
 
+    /// Bytes of the file; those that were written and not yet written back are not counted.
+    pub(super) fn length(&self) -> Result<u64, LedgerError> {
+        self.file.metadata().map(|found| found.len()).map_err(|source| self.failure("looking at", source))
+    }
+
+    /// Writes all pages back and makes them last.
+    pub(super) fn sync(&mut self) -> Result<(), LedgerError> {
+        let written = self.slots.iter_mut().try_for_each(|slot| slot.write_back(&self.file));
+        written.and_then(|()| self.file.sync_data()).map_err(|source| self.failure("writing", source))
+    }
+
     /// An error about this file.
     pub(super) fn failure(&self, action: &'static str, source: io::Error) -> LedgerError {
-        LedgerError { action, path: self.path.display().to_string(), source }
+        LedgerError::Scratch { action, path: self.path.display().to_string(), source }
     }
 
     /// The page that holds a byte, brought into memory; the page it displaces is written back first, and stays if that fails.
@@ -100,11 +115,17 @@ impl PagedFile {
 }
 
 impl Slot {
-    fn turn_to(&mut self, number: u64, file: &File) -> Result<(), (&'static str, io::Error)> {
-        if let (true, Some(old)) = (self.dirty, self.page) {
-            file.write_all_at(&self.bytes, old * PAGE as u64).map_err(|error| ("writing", error))?;
+    /// Writes a changed page to its place; it stays in memory.
+    fn write_back(&mut self, file: &File) -> io::Result<()> {
+        if let (true, Some(page)) = (self.dirty, self.page) {
+            file.write_all_at(&self.bytes, page * PAGE as u64)?;
         }
         self.dirty = false;
+        Ok(())
+    }
+
+    fn turn_to(&mut self, number: u64, file: &File) -> Result<(), (&'static str, io::Error)> {
+        self.write_back(file).map_err(|error| ("writing", error))?;
         self.page = None;
         self.bytes.resize(PAGE, 0);
         let read = read_full(file, &mut self.bytes, number * PAGE as u64).map_err(|error| ("reading", error))?;

@@ -6,7 +6,7 @@
 //! | 1 | kind of the existing blob | disposition |
 //! | 2, 3 | 0 | metadata, properties |
 //! | 4 | 0 | flags: exists after, has "stored as", has detail |
-//! | 5 to 7 | 0 | 0 |
+//! | 5 to 7 | 0 | line refusals; 16,777,215 stands for more |
 //! | 8 to 15 | place of its text | place of "stored as" |
 //! | 16 to 23 | `after` + 1 | place of the detail |
 //! | 24 to 27 | length of its text | length of "stored as" |
@@ -29,6 +29,9 @@ const NO_FREE_NAME: u8 = 5;
 const EXISTS_AFTER: u8 = 1;
 const HAS_STORED_AS: u8 = 2;
 const HAS_DETAIL: u8 = 4;
+
+/// What three bytes hold.
+const MOST_REFUSALS: u64 = 0xFF_FFFF;
 
 const KINDS: &[StoredKind] = &[StoredKind::Block, StoredKind::Page, StoredKind::Append];
 
@@ -103,7 +106,9 @@ pub(super) fn outcome_to_bytes(outcome: &EntryOutcome, stored: Option<TextPlace>
         flags,
     ];
     let (stored, detail) = (stored.unwrap_or_default(), detail.unwrap_or_default());
-    pack(codes, [stored.at, detail.at], [stored.length, detail.length])
+    let mut bytes = pack(codes, [stored.at, detail.at], [stored.length, detail.length]);
+    bytes[5..8].copy_from_slice(&outcome.line_refusals.min(MOST_REFUSALS).to_le_bytes()[..3]);
+    bytes
 }
 
 /// Places of "stored as" and of the detail.
@@ -122,6 +127,7 @@ pub(super) fn outcome_from_bytes(bytes: &[u8; RECORD], stored: Option<String>, d
         properties: part(bytes[3])?,
         detail,
         exists_after: bytes[4] & EXISTS_AFTER != 0,
+        line_refusals: u32_at(bytes, 4)?.checked_shr(8)?.into(),
     })
 }
 

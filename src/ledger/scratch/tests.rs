@@ -22,11 +22,30 @@ fn outcome(entry: u64) -> EntryOutcome {
         properties: entry.is_multiple_of(4).then(|| PartStatus::ALL[index(entry, PartStatus::ALL.len())]),
         detail: entry.is_multiple_of(5).then(|| if entry.is_multiple_of(2) { String::new() } else { "x".repeat(40_000) }),
         exists_after: entry.is_multiple_of(7),
+        line_refusals: entry * 1_000,
     }
 }
 
 fn index(entry: u64, length: usize) -> usize {
     usize::try_from(entry).unwrap() % length
+}
+
+#[test]
+fn names_that_were_kept_are_there_for_the_next_run_and_nothing_else_is() {
+    let (folder, scratch) = scratch(3, 3);
+    let name = |text: &str| NameDecision { fate: NameFate::Renamed { name: Foreign::new(text) }, after: Some(1) };
+    scratch.set_name(0, &name("a (2)")).unwrap();
+    scratch.set_name(2, &name(&"b".repeat(70_000))).unwrap();
+    scratch.put_outcome(0, &outcome(3)).unwrap();
+    scratch.keep_names().unwrap();
+    drop(scratch);
+    let again = Scratch::reopen(folder.path(), 3, 3).unwrap();
+    assert_eq!(again.name(0).unwrap(), Some(name("a (2)")));
+    assert_eq!(again.name(1).unwrap(), None);
+    assert_eq!(again.name(2).unwrap(), Some(name(&"b".repeat(70_000))));
+    assert_eq!(again.outcome(0).unwrap(), None);
+    again.set_name(1, &name("c")).unwrap();
+    assert_eq!(again.name(1).unwrap(), Some(name("c")));
 }
 
 #[test]
@@ -59,12 +78,12 @@ fn outcomes_come_back_in_any_order() {
     let (folder, scratch) = scratch(ENTRIES, 0);
     for step in 0..ENTRIES {
         let entry = step * 1_117 % ENTRIES;
-        scratch.set_outcome(entry, &outcome(entry)).unwrap();
+        scratch.put_outcome(entry, &outcome(entry)).unwrap();
     }
     for entry in 0..ENTRIES {
         assert_eq!(scratch.outcome(entry).unwrap(), Some(outcome(entry)), "{entry}");
     }
-    scratch.set_outcome(5, &outcome(6)).unwrap();
+    scratch.put_outcome(5, &outcome(6)).unwrap();
     assert_eq!(scratch.outcome(5).unwrap(), Some(outcome(6)));
     for file in std::fs::read_dir(folder.path()).unwrap() {
         assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -94,7 +113,7 @@ fn numbers_the_manifest_does_not_have_are_refused() {
     assert!(scratch.set_range(3, RangeStatus::Completed).is_err());
     assert!(scratch.ranges(2, 2).is_err());
     assert!(scratch.ranges(u64::MAX, 1).is_err());
-    let error = scratch.set_outcome(3, &outcome(3)).unwrap_err();
+    let error = scratch.put_outcome(3, &outcome(3)).unwrap_err();
     assert!(error.to_string().contains("outcomes"), "{error}");
 }
 
@@ -104,8 +123,11 @@ fn a_folder_that_takes_no_files_is_an_error_with_its_path() {
     let error = Scratch::create(&folder.path().join("absent"), 1, 1).unwrap_err();
     assert!(error.to_string().contains("absent/"), "{error}");
     // records of another run are never taken over
-    Scratch::create(folder.path(), 1, 1).unwrap();
-    assert!(Scratch::create(folder.path(), 1, 1).is_err());
+    // what a broken run left is replaced
+    let first = Scratch::create(folder.path(), 1, 1).unwrap();
+    first.put_outcome(0, &outcome(3)).unwrap();
+    drop(first);
+    assert_eq!(Scratch::create(folder.path(), 1, 1).unwrap().outcome(0).unwrap(), None);
 }
 
 #[test]
@@ -116,7 +138,7 @@ fn a_full_disk_is_an_error_and_loses_nothing_read_before() {
     file.write(0, b"kept").unwrap();
     for _ in 0..3 {
         let error = file.write(far, b"x").unwrap_err();
-        assert_eq!(error.source.kind(), io::ErrorKind::StorageFull);
+        assert!(matches!(error, LedgerError::Scratch { source, .. } if source.kind() == io::ErrorKind::StorageFull));
     }
     let mut bytes = [0; 4];
     file.read(0, &mut bytes).unwrap();
@@ -132,7 +154,7 @@ fn many_threads_share_the_records() {
             let scratch = &scratch;
             threads.spawn(move || {
                 for entry in (0..EACH).map(|n| n * 4 + thread) {
-                    scratch.set_outcome(entry, &outcome(entry)).unwrap();
+                    scratch.put_outcome(entry, &outcome(entry)).unwrap();
                     scratch.set_range(entry, RangeStatus::Completed).unwrap();
                     assert_eq!(scratch.outcome(entry).unwrap(), Some(outcome(entry)));
                 }
@@ -154,7 +176,7 @@ fn a_million_entries_take_little_time() {
     for entry in 0..ENTRIES {
         scratch.set_name(entry, &plain).unwrap();
         scratch.set_range(entry, RangeStatus::Completed).unwrap();
-        scratch.set_outcome(entry, &done).unwrap();
+        scratch.put_outcome(entry, &done).unwrap();
     }
     for entry in 0..ENTRIES {
         assert!(scratch.name(entry).unwrap().is_some() && scratch.outcome(entry).unwrap().is_some());

@@ -9,29 +9,50 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Output, PendingOutput, Session, StateError, make_folder};
 
 /// Lock files that may vanish under us before we give up: each means that another run of the session just ended.
 const ATTEMPTS: usize = 100;
 
-/// A session held by this run. Dropping it removes the scratch folder, then the lock file, then frees the session.
+/// What a session is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A run: it finds the scratch folder as the run before it left it, and may keep it for the one after it.
+    Run,
+    /// A dry run: it has a scratch folder of its own, so that it takes nothing from a run that was interrupted.
+    DryRun,
+}
+
+/// A session held by this run. Dropping it removes the scratch folder unless it is to be kept, then the lock file, then frees the session.
 #[derive(Debug)]
 pub struct SessionLock {
     session: Session,
     scratch: PathBuf,
+    keep: AtomicBool,
     /// Closing it frees the lock; fields are dropped after `Drop::drop` has removed the file's name.
     _held: File,
 }
 
 impl SessionLock {
-    pub(super) fn take(session: Session) -> Result<Self, StateError> {
+    pub(super) fn take(session: Session, purpose: Purpose) -> Result<Self, StateError> {
         let path = session.lock_file();
         let held = hold(&path, &session)?;
-        let lock = Self { scratch: session.scratch(), session, _held: held };
-        // from here on, an error drops the lock and cleans up
-        lock.renew_scratch()?;
+        let scratch = session.scratch(purpose);
+        let lock = Self { scratch, session, keep: AtomicBool::new(purpose == Purpose::Run), _held: held };
+        if purpose == Purpose::DryRun {
+            lock.renew_scratch()?;
+        } else {
+            lock.make_scratch()?;
+        }
         Ok(lock)
+    }
+
+    /// Whether the scratch folder stays when this is dropped. A run's does unless it has ended: one that is interrupted, however it is,
+    /// is gone on with from there.
+    pub fn keep_scratch(&self, keep: bool) {
+        self.keep.store(keep, Ordering::Relaxed);
     }
 
     /// The session.
@@ -39,7 +60,7 @@ impl SessionLock {
         &self.session
     }
 
-    /// The scratch folder, empty at first, gone when this is dropped.
+    /// The scratch folder, gone when this is dropped unless it is kept.
     pub fn scratch(&self) -> &Path {
         &self.scratch
     }
@@ -57,10 +78,20 @@ impl SessionLock {
         pending.commit()
     }
 
+    /// Removes the logs and the receipt of the session; it may be run again then.
+    pub fn remove_outputs(&self) -> Result<(), StateError> {
+        let outputs = self.session.outputs();
+        remove_tree(&outputs).map_err(|error| StateError::io("removing", &outputs, error))
+    }
+
     /// Removes what a broken run left and makes the folder anew.
-    fn renew_scratch(&self) -> Result<(), StateError> {
+    pub fn renew_scratch(&self) -> Result<(), StateError> {
+        remove_tree(&self.scratch).map_err(|error| StateError::io("removing", &self.scratch, error))?;
+        self.make_scratch()
+    }
+
+    fn make_scratch(&self) -> Result<(), StateError> {
         let failure = |action| move |error| StateError::io(action, &self.scratch, error);
-        remove_tree(&self.scratch).map_err(failure("removing"))?;
         // another session's end may remove the empty parent between two of our steps
         for _ in 1..ATTEMPTS {
             match make_folder(&self.scratch) {
@@ -75,7 +106,9 @@ impl SessionLock {
 impl Drop for SessionLock {
     /// What cannot be removed is left: the next run of the session removes it, and a failed clean-up must not hide how the run ended.
     fn drop(&mut self) {
-        let _ = remove_tree(&self.scratch);
+        if !self.keep.load(Ordering::Relaxed) {
+            let _ = remove_tree(&self.scratch);
+        }
         if let Some(parent) = self.scratch.parent() {
             // fails while other sessions have theirs in it
             let _ = fs::remove_dir(parent);

@@ -54,7 +54,7 @@ fn the_folder_is_made_for_its_owner_only() {
     assert_eq!(mode(state.path()), 0o700);
     assert_eq!(mode(&folder.path().join("a")), 0o700);
     assert!(listing(&state).is_empty());
-    let lock = state.session(&key()).lock().unwrap();
+    let lock = state.session(&key()).lock(Purpose::Run).unwrap();
     assert_eq!((mode(lock.scratch()), mode(&lock.session().lock_file())), (0o700, 0o600));
     let receipt = lock.write(Output::Receipt, b"{}").unwrap();
     assert_eq!((mode(&receipt), mode(receipt.parent().unwrap())), (0o600, 0o700));
@@ -76,22 +76,22 @@ fn a_folder_that_cannot_be_written_is_refused() {
 #[test]
 fn a_second_run_of_a_session_is_refused_and_another_session_is_not() {
     let (_folder, state) = state();
-    let first = state.session(&key()).lock().unwrap();
-    let error = state.session(&key()).lock().unwrap_err();
+    let first = state.session(&key()).lock(Purpose::Run).unwrap();
+    let error = state.session(&key()).lock(Purpose::Run).unwrap_err();
     assert!(matches!(&error, StateError::SessionBusy { session, .. } if *session == key().id()));
     // the refused one took nothing away
     assert!(first.scratch().is_dir() && first.session().lock_file().is_file());
-    let other = state.session(&SessionKey { job: "other".parse().unwrap(), ..key() }).lock().unwrap();
+    let other = state.session(&SessionKey { job: "other".parse().unwrap(), ..key() }).lock(Purpose::Run).unwrap();
     drop(first);
     assert!(other.scratch().is_dir());
-    state.session(&key()).lock().unwrap();
+    state.session(&key()).lock(Purpose::Run).unwrap();
 }
 
 #[test]
 fn another_process_is_refused_too() {
     let (_folder, state) = state();
     let session = state.session(&key());
-    let lock = session.lock().unwrap();
+    let lock = session.lock(Purpose::DryRun).unwrap();
     let busy = |path: &Path| {
         let status =
             std::process::Command::new("flock").args(["--nonblock", "--conflict-exit-code", "77"]).arg(path).arg("true").status();
@@ -109,19 +109,19 @@ fn another_process_is_refused_too() {
         .unwrap();
     let mut said = [0; 7];
     io::Read::read_exact(other.stdout.as_mut().unwrap(), &mut said).unwrap();
-    assert!(matches!(session.lock(), Err(StateError::SessionBusy { .. })));
+    assert!(matches!(session.lock(Purpose::DryRun), Err(StateError::SessionBusy { .. })));
     drop(other.stdin.take());
     other.wait().unwrap();
     // the lock file it left is taken over
     assert!(session.lock_file().is_file());
-    session.lock().unwrap();
+    session.lock(Purpose::DryRun).unwrap();
     assert!(listing(&state).is_empty());
 }
 
 #[test]
 fn a_dry_run_leaves_nothing() {
     let (_folder, state) = state();
-    let lock = state.session(&key()).lock().unwrap();
+    let lock = state.session(&key()).lock(Purpose::DryRun).unwrap();
     fs::create_dir(lock.scratch().join("deep")).unwrap();
     fs::write(lock.scratch().join("deep/catalogue"), "x").unwrap();
     drop(lock);
@@ -129,16 +129,33 @@ fn a_dry_run_leaves_nothing() {
 }
 
 #[test]
-fn what_a_broken_run_left_is_gone_before_the_next() {
+fn a_run_leaves_what_the_next_one_needs_until_it_has_ended() {
+    let (_folder, state) = state();
+    let session = state.session(&key());
+    let lock = session.lock(Purpose::Run).unwrap();
+    fs::write(lock.scratch().join("catalogue"), "x").unwrap();
+    drop(lock);
+    // a dry run in between takes nothing from it
+    drop(session.lock(Purpose::DryRun).unwrap());
+    let lock = session.lock(Purpose::Run).unwrap();
+    assert_eq!(fs::read_to_string(lock.scratch().join("catalogue")).unwrap(), "x");
+    lock.keep_scratch(false);
+    drop(lock);
+    assert_eq!(listing(&state), [""; 0]);
+}
+
+#[test]
+fn what_a_broken_run_left_goes_where_it_is_not_wanted() {
     let (folder, state) = state();
     let session = state.session(&key());
     let outside = folder.path().join("outside");
     fs::write(&outside, "kept").unwrap();
-    fs::create_dir_all(session.scratch()).unwrap();
-    fs::write(session.scratch().join("records"), "old").unwrap();
-    std::os::unix::fs::symlink(&outside, session.scratch().join("link")).unwrap();
+    fs::create_dir_all(session.scratch(Purpose::Run)).unwrap();
+    fs::write(session.scratch(Purpose::Run).join("records"), "old").unwrap();
+    std::os::unix::fs::symlink(&outside, session.scratch(Purpose::Run).join("link")).unwrap();
     fs::write(session.lock_file(), "").unwrap();
-    let lock = session.lock().unwrap();
+    let lock = session.lock(Purpose::Run).unwrap();
+    lock.renew_scratch().unwrap();
     assert_eq!(fs::read_dir(lock.scratch()).unwrap().count(), 0);
     assert_eq!(fs::read_to_string(outside).unwrap(), "kept");
 }
@@ -152,7 +169,7 @@ fn a_lock_on_a_removed_file_does_not_count() {
     fs::remove_file(&path).unwrap();
     // somebody holds the removed file: the session is free all the same
     removed.try_lock().unwrap();
-    state.session(&key()).lock().unwrap();
+    state.session(&key()).lock(Purpose::Run).unwrap();
 }
 
 #[test]
@@ -164,7 +181,7 @@ fn many_runs_at_once_never_hold_a_session_together() {
         for _ in 0..4 {
             threads.spawn(|| {
                 for _ in 0..500 {
-                    match state.session(&key()).lock() {
+                    match state.session(&key()).lock(Purpose::DryRun) {
                         Ok(lock) => {
                             assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                             assert!(lock.scratch().is_dir());
@@ -185,7 +202,7 @@ fn many_runs_at_once_never_hold_a_session_together() {
 fn an_output_is_whole_or_absent() {
     let (_folder, state) = state();
     let session = state.session(&key());
-    let lock = session.lock().unwrap();
+    let lock = session.lock(Purpose::DryRun).unwrap();
     let mut pending = lock.begin(Output::ErrorLog).unwrap();
     io::Write::write_all(&mut pending, b"half").unwrap();
     assert!(!session.output(Output::ErrorLog).exists());

@@ -1,13 +1,15 @@
 //! Reads a sealed catalogue. In: numbers of entries, ranges and side files; out: the records, each read by position, so that any number of
 //! threads may read at once. Memory: one buffer for each iterator, whatever the catalogue's size.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::format::{self, SidePair};
-use crate::manifest::{Entry, EntryNumber, Range, SideFile, SideFileNumber, Summary};
+use super::writer::ScratchError;
+use crate::manifest::{Entry, EntryNumber, ManifestHash, Range, SideFile, SideFileNumber, Summary};
 use crate::volume::fields::{index, u64_at};
 
 /// Bytes an iterator reads at once.
@@ -44,6 +46,28 @@ pub enum CatalogueError {
         number: u64,
     },
 }
+
+/// Why a catalogue that an earlier run left cannot be used again: it is made anew then.
+#[derive(Debug, thiserror::Error)]
+pub enum ReopenError {
+    /// A file is not there or cannot be read.
+    #[error("{action} {} failed", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// It is of another manifest.
+    #[error("the catalogue is of another manifest")]
+    OtherManifest,
+}
+
+/// The seal of a kept catalogue.
+const SEAL: &str = "catalogue.json";
 
 /// A checked manifest in scratch files; exists only if hash, rules and drive id fitted. Cheap to clone; clones share the files.
 #[derive(Clone)]
@@ -95,6 +119,57 @@ const SIDES: &str = "side files";
 impl Catalogue {
     pub(super) fn new(files: Files, summary: Summary) -> Self {
         Self { files: Arc::new(files), summary: Arc::new(summary) }
+    }
+
+    /// Makes the catalogue last in its folder, for a run that goes on. Its seal is written last.
+    pub fn keep(&self, folder: &Path) -> Result<(), ScratchError> {
+        let Files { entries, entry_index, lists, ranges, sides, side_index } = &*self.files;
+        let path = folder.join(SEAL);
+        let all = [entries, entry_index, lists, ranges, sides, side_index];
+        let kept = all.into_iter().try_for_each(File::sync_data).and_then(|()| {
+            let text = serde_json::to_vec(&*self.summary)?;
+            let mut seal = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+            seal.write_all(&text)?;
+            seal.sync_all()?;
+            File::open(folder)?.sync_all()
+        });
+        kept.map_err(|source| ScratchError { path, source })
+    }
+
+    /// Whether a catalogue was kept in a folder.
+    pub fn is_kept(folder: &Path) -> bool {
+        folder.join(SEAL).is_file()
+    }
+
+    /// Opens a catalogue that was kept in a folder, if it is of the manifest with this hash.
+    pub fn reopen(folder: &Path, expected: &ManifestHash) -> Result<Self, ReopenError> {
+        let failed = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| ReopenError::File { action, path, source }
+        };
+        let path = folder.join(SEAL);
+        let text = std::fs::read(&path).map_err(failed("reading", &path))?;
+        let summary: Summary = serde_json::from_slice(&text).map_err(|error| failed("reading", &path)(error.into()))?;
+        let same = match expected {
+            ManifestHash::Md5(md5) => summary.md5 == Some(*md5),
+            ManifestHash::Sha256(sha256) => summary.sha256 == *sha256,
+        };
+        if !same {
+            return Err(ReopenError::OtherManifest);
+        }
+        let open = |name: &str| {
+            let path = folder.join(name);
+            File::open(&path).map_err(failed("opening", &path))
+        };
+        let files = Files {
+            entries: open("entries.dat")?,
+            entry_index: open("entries.idx")?,
+            lists: open("lists.dat")?,
+            ranges: open("ranges.dat")?,
+            sides: open("sides.dat")?,
+            side_index: open("sides.idx")?,
+        };
+        Ok(Self::new(files, summary))
     }
 
     /// What is known of the whole manifest.

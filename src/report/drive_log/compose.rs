@@ -33,8 +33,9 @@ pub fn tally<R: Recorded>(
     let mut tally = Tally::default();
     each_entry(entries, recorded, |entry, outcome| {
         let mut bytes = 0_u64;
-        each_range(entry, outcome, recorded, |range, _| {
+        each_range(entry, outcome, recorded, |range, status| {
             bytes = bytes.saturating_add(range.bytes.length());
+            tally.add_range(entry, &range, status);
             Ok(())
         })?;
         tally.add(entry, outcome, bytes);

@@ -83,13 +83,13 @@ mod tests {
             assert!(count as u64 <= CHUNK);
             if first >= self.broken {
                 let source = std::io::ErrorKind::UnexpectedEof.into();
-                return Err(LedgerError { action: "reading", path: "ranges".to_owned(), source });
+                return Err(LedgerError::Scratch { action: "reading", path: "ranges".to_owned(), source });
             }
             let end = self.limit.min(first + count as u64);
             Ok((first..end).map(|range| (range % 2 == 0).then_some(RangeStatus::Completed)).collect())
         }
 
-        fn set_outcome(&self, _: EntryNumber, _: &EntryOutcome) -> Result<(), LedgerError> {
+        fn set_outcome(&self, _: &Entry, _: &EntryOutcome) -> Result<(), LedgerError> {
             Ok(())
         }
 

@@ -170,6 +170,7 @@ fn ended(status: BlobStatus, disposition: DispositionStatus) -> EntryOutcome {
         properties: None,
         detail: None,
         exists_after: status == BlobStatus::Completed,
+        line_refusals: 0,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Counts how the entries of a drive ended, and keeps those that the receipt names.
 
-use super::{EntryResult, Exception, PerOutcome};
-use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome};
-use crate::manifest::Entry;
+use super::{EntryResult, Exception, PerOutcome, ReadError, Verified};
+use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, RangeStatus};
+use crate::manifest::{Entry, Range};
 use crate::report::DriveCode;
 
 /// Counts, bytes and exceptions of a drive; fed with every entry in manifest order. Memory is bounded by [`Tally::EXCEPTIONS`] and
@@ -17,6 +17,10 @@ pub struct Tally {
     pub exceptions: Vec<Exception>,
     /// Whether there were more.
     pub exceptions_truncated: bool,
+    /// What was compared with the manifest's hashes.
+    pub verified: Verified,
+    /// The first ranges that the disk could not give.
+    pub read_errors: Vec<ReadError>,
     /// Bytes of the texts of all exceptions.
     text: usize,
 }
@@ -70,9 +74,32 @@ impl Tally {
     /// Bytes that their paths and sentences may have together (4 MiB): a path can have 64 KiB, and the drive chooses them.
     pub const TEXT: usize = 4 << 20;
 
+    /// Read errors a receipt names at most.
+    pub const READ_ERRORS: usize = 10_000;
+
+    /// Counts one range of an entry.
+    pub fn add_range(&mut self, entry: &Entry, range: &Range, status: RangeStatus) {
+        let (offset, length) = (range.bytes.offset(), range.bytes.length());
+        match status {
+            RangeStatus::Completed | RangeStatus::Committed | RangeStatus::Uncommitted | RangeStatus::BlobRequestFailed => {
+                self.verified.ranges += 1;
+                self.verified.bytes = self.verified.bytes.saturating_add(length);
+            }
+            RangeStatus::IOFailed => self.read_error(entry, offset, length),
+            RangeStatus::Corrupted | RangeStatus::FileUnexpectedEnd | RangeStatus::Failed | RangeStatus::Cancelled => {}
+        }
+    }
+
+    fn read_error(&mut self, entry: &Entry, offset: u64, length: u64) {
+        if self.read_errors.len() < Self::READ_ERRORS {
+            self.read_errors.push(ReadError { file_path: entry.file_path.clone(), offset, length });
+        }
+    }
+
     /// Counts one entry with its bytes.
     pub fn add(&mut self, entry: &Entry, outcome: &EntryOutcome, bytes: u64) {
         let result = EntryResult::of(outcome);
+        self.verified.line_refusals = self.verified.line_refusals.saturating_add(outcome.line_refusals);
         self.counts.add(result, 1);
         self.bytes.add(result, bytes);
         if result == EntryResult::Created && outcome.detail.is_none() {

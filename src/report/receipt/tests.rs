@@ -23,7 +23,16 @@ fn entry(number: u64) -> Entry {
 }
 
 fn ended(status: BlobStatus, disposition: DispositionStatus) -> EntryOutcome {
-    EntryOutcome { status, disposition, stored_as: None, metadata: None, properties: None, detail: None, exists_after: true }
+    EntryOutcome {
+        status,
+        disposition,
+        stored_as: None,
+        metadata: None,
+        properties: None,
+        detail: None,
+        exists_after: true,
+        line_refusals: 0,
+    }
 }
 
 fn created() -> EntryOutcome {

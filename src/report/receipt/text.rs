@@ -1,4 +1,4 @@
-//! How values that are texts in the receipt are written and read back: codes and ids, times, foreign text.
+//! How values that are texts in the receipt are written and read back: codes and ids, times.
 
 use serde::{Deserialize, Deserializer, Serializer};
 
@@ -28,37 +28,5 @@ pub(super) mod time {
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
         String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// Foreign text: to the letter, JSON escapes what it must.
-pub(super) mod foreign {
-    use super::{Deserialize, Deserializer, Serializer};
-    use crate::foreign::Foreign;
-
-    pub(in super::super) fn serialize<S: Serializer>(text: &Foreign, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(text.raw())
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Foreign, D::Error> {
-        String::deserialize(from).map(Foreign::from)
-    }
-}
-
-/// Foreign text that may be absent.
-pub(super) mod maybe {
-    use super::{Deserialize, Deserializer, Serializer};
-    use crate::foreign::Foreign;
-
-    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
-    pub(in super::super) fn serialize<S: Serializer>(text: &Option<Foreign>, to: S) -> Result<S::Ok, S::Error> {
-        match text {
-            Some(text) => to.serialize_some(text.raw()),
-            None => to.serialize_none(),
-        }
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Foreign>, D::Error> {
-        Ok(Option::<String>::deserialize(from)?.map(Foreign::from))
     }
 }

@@ -66,6 +66,20 @@ impl Answer {
         }
     }
 
+    /// Whether it shows that the service is there and at work. What is said of one blob alone ("later") does.
+    pub(super) fn is_alive(&self, verdict: &Verdict) -> bool {
+        match verdict {
+            Verdict::Again(_) => matches!(self.code().as_str(), "ContainerBeingDeleted" | "BlobBeingRehydrated"),
+            Verdict::Final(error) => !matches!(error, StoreError::NotTheService { .. }),
+            Verdict::Done | Verdict::Damaged | Verdict::Unsigned(_) => true,
+        }
+    }
+
+    /// Whether it asks for fewer requests at the same time.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.status, 429 | 503)
+    }
+
     fn forbidden(&self, code: &str) -> StoreError {
         let code = if code.is_empty() { "no reason given" } else { code };
         StoreError::Forbidden { reason: format!("{} {code}", self.status) }
@@ -148,6 +162,23 @@ mod tests {
         for (status, code, expected) in cases {
             assert_eq!(refused(status, code), expected, "{status} {code}");
         }
+    }
+
+    #[test]
+    fn an_outage_is_told_from_an_answer() {
+        let alive = |status, code| {
+            let answer = answer(status, code);
+            answer.is_alive(&answer.verdict("cust", 201))
+        };
+        for (status, code) in
+            [(201, ""), (409, "BlobAlreadyExists"), (403, "AuthenticationFailed"), (409, "ContainerBeingDeleted")]
+        {
+            assert!(alive(status, code), "{status} {code}");
+        }
+        for (status, code) in [(503, "ServerBusy"), (500, "OperationTimedOut"), (429, ""), (502, ""), (302, "")] {
+            assert!(!alive(status, code), "{status} {code}");
+        }
+        assert!(answer(503, "ServerBusy").is_busy() && answer(429, "").is_busy() && !answer(500, "InternalError").is_busy());
     }
 
     #[test]

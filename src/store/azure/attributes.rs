@@ -9,7 +9,7 @@ use super::xml::{kind_of, quoted};
 use crate::manifest::Attributes;
 use crate::store::{BlobHead, Condition, StoreError, StoredKind};
 
-/// The mark of a page blob that is being written; its value is [`crate::store::Target::mark`].
+/// The mark of a page blob that is being written, and of an empty blob that keeps a name; its value is [`crate::store::Target::mark`].
 pub(super) const MARK: &str = "dockside_incomplete";
 /// A page blob's number, which its creator sets and a write of pages may ask for.
 pub(super) const SEQUENCE: &str = "x-ms-blob-sequence-number";
@@ -65,17 +65,19 @@ pub(super) fn with_condition<'a>(call: Call<'a>, condition: &Condition) -> Resul
 /// What the headers of a HEAD tell.
 pub(super) fn head_of(answer: &Answer) -> Option<BlobHead> {
     let kind = kind_of(answer.header("x-ms-blob-type")?);
+    let length = answer.header("content-length")?.parse().ok()?;
+    // on other blobs the name is just metadata of the customer
+    let markable = kind == StoredKind::Page || (kind == StoredKind::Block && length == 0);
     Some(BlobHead {
         etag: quoted(answer.header("etag")?),
         kind,
-        length: answer.header("content-length")?.parse().ok()?,
+        length,
         md5: answer.header("content-md5").and_then(|md5| STANDARD.decode(md5).ok()?.try_into().ok()),
-        // on other kinds the name is just metadata of the customer
-        incomplete: mark_of(answer).filter(|_| kind == StoredKind::Page).map(str::to_owned),
+        incomplete: mark_of(answer).filter(|_| markable).map(str::to_owned),
     })
 }
 
-/// The mark of a page blob that is being written.
+/// The mark of a blob that is not finished.
 pub(super) fn mark_of(answer: &Answer) -> Option<&str> {
     answer.headers.get(format!("{METADATA}{MARK}"))?.to_str().ok()
 }

@@ -6,30 +6,28 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use object_store::azure::{AzureAuthorizer, AzureCredentialProvider, MicrosoftAzureBuilder};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use object_store::azure::AzureAuthorizer;
 use object_store::client::{HttpClient, HttpError, HttpRequest, HttpRequestBody};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answer::{Answer, Verdict};
+use super::credential::{Credential, CredentialSource};
+use super::outage::{Failures, Outage};
 use super::retry::RetryPolicy;
 use super::url::Endpoint;
 use crate::foreign::Shown;
 use crate::manifest::{ContainerName, Digest};
-use crate::store::StoreError;
+use crate::store::{Busy, StoreError};
 
 /// Bytes of an answer: a listing of 5,000 long names, a list of 100,000 blocks.
 const ANSWER: usize = 64 << 20;
 /// Attempts of a request whose body arrives damaged.
 const DAMAGED: u32 = 3;
-
-/// Attempts after which somebody who watches should hear of it.
-const ALARMING: u32 = 3;
 
 /// One request, as often as it takes.
 pub(super) struct Call<'a> {
@@ -39,12 +37,19 @@ pub(super) struct Call<'a> {
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// Bytes that a blob may have which is asked for whole.
+    limit: Option<usize>,
 }
 
 impl<'a> Call<'a> {
     /// A request without headers and body.
     pub(super) fn new(method: Method, container: &'a ContainerName, name: Option<&'a str>) -> Self {
-        Self { method, container, name, query: Vec::new(), headers: HeaderMap::new(), body: Bytes::new() }
+        Self { method, container, name, query: Vec::new(), headers: HeaderMap::new(), body: Bytes::new(), limit: None }
+    }
+
+    /// For a blob's content, if it has no more than so many bytes.
+    pub(super) fn limit(self, limit: usize) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     /// With a pair in the query.
@@ -67,8 +72,9 @@ impl<'a> Call<'a> {
     fn done(&self) -> u16 {
         let properties =
             self.query.iter().any(|(key, value)| *key == "comp" && matches!(value.as_str(), "metadata" | "properties"));
+        let release = self.headers.get("x-ms-lease-action").is_some_and(|action| action == "release");
         match self.method {
-            Method::PUT if !properties => 201,
+            Method::PUT if !properties && !release => 201,
             Method::DELETE => 202,
             _ => 200,
         }
@@ -116,30 +122,6 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Where credentials come from; asked for each attempt, renewed when the service does not take one.
-pub(super) struct CredentialSource {
-    builder: MicrosoftAzureBuilder,
-    current: Mutex<AzureCredentialProvider>,
-}
-
-impl CredentialSource {
-    pub(super) fn new(builder: MicrosoftAzureBuilder) -> Result<Self, object_store::Error> {
-        let current = Mutex::new(Arc::clone(builder.clone().build()?.credentials()));
-        Ok(Self { builder, current })
-    }
-
-    fn current(&self) -> AzureCredentialProvider {
-        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Forgets cached tokens.
-    fn renew(&self) {
-        if let Ok(store) = self.builder.clone().build() {
-            *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(store.credentials());
-        }
-    }
-}
-
 /// Sends requests to one account.
 pub(super) struct Client {
     pub(super) http: HttpClient,
@@ -147,6 +129,8 @@ pub(super) struct Client {
     pub(super) account: String,
     pub(super) credentials: CredentialSource,
     pub(super) policy: RetryPolicy,
+    pub(super) busy: Busy,
+    pub(super) outage: Outage,
 }
 
 /// What one attempt brought.
@@ -161,67 +145,83 @@ enum Attempt {
 struct Tally {
     begun: Instant,
     attempts: u32,
+    failures: Failures,
     refusals: u32,
     maybe_done: bool,
     renewed: bool,
+}
+
+impl Tally {
+    fn begin() -> Self {
+        let begun = Instant::now();
+        Self { begun, attempts: 0, failures: Failures::default(), refusals: 0, maybe_done: false, renewed: false }
+    }
+
+    /// The end of a request that failed.
+    fn failure(&self, error: StoreError) -> Failure {
+        Failure { error, maybe_done: self.maybe_done, refusals: u64::from(self.refusals) }
+    }
 }
 
 /// What to do after an attempt.
 enum Next {
     Give(Answer),
     Stop(StoreError),
-    Repeat { asked: Option<Duration>, last: String },
+    /// After a pause: not before the time the store asks for, and the longer the more failed in a row.
+    Repeat {
+        asked: Option<Duration>,
+        failures: u32,
+        last: String,
+    },
     RepeatNow,
 }
 
 impl Client {
     /// Sends a request until it is answered for good or the policy gives up.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Success, Failure> {
-        let mut tally = Tally { begun: Instant::now(), attempts: 0, refusals: 0, maybe_done: false, renewed: false };
+        let mut tally = Tally::begin();
         loop {
+            // kept over the pause behind a failure: the store is asked once in a pause, by whomever
+            let _turn = self.outage.turn(self.policy.total.saturating_sub(tally.begun.elapsed())).await;
             tally.attempts += 1;
-            let attempt = self.attempt(call).await;
-            let fail = |tally: &Tally, error| {
-                let refusals = u64::from(tally.refusals);
-                Err(Failure { error, maybe_done: tally.maybe_done, refusals })
-            };
-            match self.next(attempt, call, &mut tally) {
+            let credential = self.credentials.current();
+            let attempt = self.attempt(call, &credential).await;
+            match self.next(attempt, call, &credential, &mut tally) {
                 Next::Give(answer) => return Ok(Success { answer, refusals: u64::from(tally.refusals) }),
-                Next::Stop(error) => return fail(&tally, error),
+                Next::Stop(error) => return Err(tally.failure(error)),
                 Next::RepeatNow => {}
-                Next::Repeat { asked, last } => {
-                    let pause = self.policy.pause(tally.attempts, tally.begun.elapsed(), asked, fastrand::f64());
-                    let Some(pause) = pause else {
-                        return fail(&tally, StoreError::Unavailable { attempts: tally.attempts, last });
+                Next::Repeat { asked, failures, last } => {
+                    let pause = self.policy.pause(failures, tally.begun.elapsed(), asked, fastrand::f64());
+                    let Some(pause) = pause.filter(|_| self.policy.may_repeat(tally.attempts)) else {
+                        return Err(tally.failure(StoreError::Unavailable { attempts: tally.attempts, last }));
                     };
                     let (blob, attempt) = (call.shown(), tally.attempts);
-                    if attempt < ALARMING {
-                        tracing::debug!(%blob, attempt, ?pause, code = last, "the request is repeated");
-                    } else {
-                        tracing::warn!(%blob, attempt, ?pause, code = last, "the store does not answer, trying on");
-                    }
+                    tracing::debug!(%blob, attempt, ?pause, code = last, "the request is repeated");
                     sleep(pause).await;
                 }
             }
         }
     }
 
-    fn next(&self, attempt: Attempt, call: &Call<'_>, tally: &mut Tally) -> Next {
+    fn next(&self, attempt: Attempt, call: &Call<'_>, credential: &Credential, tally: &mut Tally) -> Next {
         let answer = match attempt {
-            Attempt::Refused(error) => return Next::Stop(error),
+            Attempt::Refused(error) => return self.refused(error, credential, tally),
             Attempt::Broken(last) => {
                 tally.maybe_done = true;
-                return Next::Repeat { asked: None, last };
+                let failures = self.outage.failed(&mut tally.failures, &last).max(tally.attempts);
+                return Next::Repeat { asked: None, failures, last };
             }
             Attempt::Answer(answer) => answer,
         };
-        match answer.verdict(call.container.as_str(), call.done()) {
+        let verdict = answer.verdict(call.container.as_str(), call.done());
+        let alive = answer.is_alive(&verdict);
+        if alive {
+            self.outage.answered();
+        }
+        match verdict {
             Verdict::Done => Next::Give(answer),
-            Verdict::Final(error) => Next::Stop(error),
-            Verdict::Again(asked) => {
-                tally.maybe_done |= matches!(answer.status, 200..300 | 408 | 500..);
-                Next::Repeat { asked, last: format!("{} {}", answer.status, answer.code()).trim_end().to_owned() }
-            }
+            Verdict::Final(error) => self.refused(error, credential, tally),
+            Verdict::Again(asked) => self.later(&answer, asked, alive, tally),
             Verdict::Damaged => {
                 tally.refusals += 1;
                 let attempts = tally.refusals;
@@ -230,31 +230,53 @@ impl Client {
             Verdict::Unsigned(error) if tally.renewed => Next::Stop(error),
             Verdict::Unsigned(_) => {
                 tally.renewed = true;
-                self.credentials.renew();
+                if !self.credentials.is_renewed(credential) {
+                    self.credentials.forget_tokens();
+                }
                 Next::RepeatNow
             }
         }
     }
 
-    async fn attempt(&self, call: &Call<'_>) -> Attempt {
-        let request = match self.request(call).await {
+    /// A refusal is final, unless it is of a credential that has been replaced since.
+    fn refused(&self, error: StoreError, credential: &Credential, tally: &mut Tally) -> Next {
+        if !matches!(error, StoreError::Forbidden { .. }) || tally.renewed {
+            return Next::Stop(error);
+        }
+        tally.renewed = true;
+        if self.credentials.is_renewed(credential) { Next::RepeatNow } else { Next::Stop(error) }
+    }
+
+    /// An answer that wants the request to be repeated; `alive` if it speaks of this blob alone.
+    fn later(&self, answer: &Answer, asked: Option<Duration>, alive: bool, tally: &mut Tally) -> Next {
+        if answer.is_busy() {
+            self.busy.said();
+        }
+        tally.maybe_done |= matches!(answer.status, 200..300 | 408 | 500..);
+        let last = format!("{} {}", answer.status, answer.code()).trim_end().to_owned();
+        let failures = if alive { 0 } else { self.outage.failed(&mut tally.failures, &last) };
+        Next::Repeat { asked, failures: failures.max(tally.attempts), last }
+    }
+
+    async fn attempt(&self, call: &Call<'_>, credential: &Credential) -> Attempt {
+        let request = match self.request(call, credential).await {
             Ok(request) => request,
             Err(attempt) => return attempt,
         };
-        let bound = self.policy.bound(call.body.len());
-        match timeout(bound, self.exchange(request)).await {
+        let bound = self.policy.bound(call.body.len().saturating_add(call.limit.unwrap_or(0)));
+        match timeout(bound, self.exchange(request, call.limit)).await {
             Ok(Ok(answer)) => {
                 let (id, status) = (answer.header("x-ms-request-id").unwrap_or("none"), answer.status);
                 tracing::debug!(method = %call.method, blob = %Shown(call.name.unwrap_or_default()), status, request = %Shown(id), "answered");
                 Attempt::Answer(answer)
             }
-            Ok(Err(last)) => Attempt::Broken(last),
+            Ok(Err(attempt)) => attempt,
             Err(_) => Attempt::Broken(format!("no answer within {} seconds", bound.as_secs())),
         }
     }
 
     /// A fresh request, signed now.
-    async fn request(&self, call: &Call<'_>) -> Result<HttpRequest, Attempt> {
+    async fn request(&self, call: &Call<'_>, credential: &Credential) -> Result<HttpRequest, Attempt> {
         let uri = self.endpoint.request(call.container, call.name, &call.query).map_err(Attempt::Refused)?;
         let mut request = HttpRequest::new(HttpRequestBody::from(call.body.clone()));
         *request.method_mut() = call.method.clone();
@@ -270,7 +292,7 @@ impl Client {
             headers.insert("x-ms-client-request-id", id);
         }
         // a token may have to be fetched, with retries of object_store's own; this bounds them
-        let credential = match timeout(self.policy.total, self.credentials.current().get_credential()).await {
+        let credential = match timeout(self.policy.total, credential.provider.get_credential()).await {
             Ok(found) => found.map_err(|error| credential_failed(&error))?,
             Err(_) => return Err(Attempt::Broken("no credential in time".to_owned())),
         };
@@ -280,19 +302,30 @@ impl Client {
         Ok(request)
     }
 
-    async fn exchange(&self, request: HttpRequest) -> Result<Answer, String> {
-        let response = self.http.execute(request).await.map_err(|error| cause(&error))?;
+    async fn exchange(&self, request: HttpRequest, limit: Option<usize>) -> Result<Answer, Attempt> {
+        let broken = |error| Attempt::Broken(cause(&error));
+        let response = self.http.execute(request).await.map_err(broken)?;
         let (parts, body) = response.into_parts();
+        // what an error says is no content
+        let limit = limit.filter(|_| parts.status == StatusCode::OK);
         let mut stream = body.bytes_stream();
         let mut body = BytesMut::new();
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| cause(&error))?;
-            if body.len() + chunk.len() > ANSWER {
-                return Err("an answer without end".to_owned());
+            let chunk = chunk.map_err(broken)?;
+            if body.len() + chunk.len() > limit.unwrap_or(ANSWER) {
+                return Err(too_long(limit));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.freeze() })
+    }
+}
+
+/// A blob over its limit is final; any other answer is a fault of the line.
+fn too_long(limit: Option<usize>) -> Attempt {
+    match limit {
+        Some(limit) => Attempt::Refused(StoreError::over(limit)),
+        None => Attempt::Broken("an answer without end".to_owned()),
     }
 }
 

@@ -34,13 +34,15 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The pause before the next attempt, or `None` if there shall be none. `asked` is what the store wants at least; `dice` is
-    /// from 0 to 1.
-    pub(super) fn pause(&self, attempts: u32, elapsed: Duration, asked: Option<Duration>, dice: f64) -> Option<Duration> {
-        if attempts >= self.attempts {
-            return None;
-        }
-        let doubled = self.first_pause.saturating_mul(1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX));
+    /// Whether another attempt may follow so many.
+    pub(super) fn may_repeat(&self, attempts: u32) -> bool {
+        attempts < self.attempts
+    }
+
+    /// The pause after so many failures in a row, or `None` if no other attempt shall follow. `asked` is what the store wants at least;
+    /// `dice` is from 0 to 1.
+    pub(super) fn pause(&self, failures: u32, elapsed: Duration, asked: Option<Duration>, dice: f64) -> Option<Duration> {
+        let doubled = self.first_pause.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
         // half of it is certain: attempts spread over the time there is, whatever the dice say
         let jittered = doubled.min(self.longest_pause).mul_f64(0.5 + dice.clamp(0.0, 1.0) / 2.0);
         let pause = asked.map_or(jittered, |asked| asked.saturating_add(jittered));
@@ -73,11 +75,12 @@ mod tests {
     #[test]
     fn pauses_double_up_to_their_bound_and_end() {
         let policy = RetryPolicy { attempts: 9, first_pause: SECOND, longest_pause: SECOND * 10, ..RetryPolicy::default() };
-        let pauses: Vec<_> = (1..=9).map(|n| policy.pause(n, Duration::ZERO, None, 1.0).map(|pause| pause.as_secs())).collect();
-        assert_eq!(pauses, [Some(1), Some(2), Some(4), Some(8), Some(10), Some(10), Some(10), Some(10), None]);
+        let pauses: Vec<_> = (1..=6).map(|n| policy.pause(n, Duration::ZERO, None, 1.0).map(|pause| pause.as_secs())).collect();
+        assert_eq!(pauses, [Some(1), Some(2), Some(4), Some(8), Some(10), Some(10)]);
+        assert!(policy.may_repeat(8) && !policy.may_repeat(9));
         assert_eq!(policy.pause(3, Duration::ZERO, None, 0.0), Some(SECOND * 2), "never below half");
         assert_eq!(policy.pause(3, policy.total, None, 0.0), None);
-        assert_eq!(RetryPolicy { attempts: u32::MAX, ..policy }.pause(1_000, Duration::ZERO, None, 1.0), Some(SECOND * 10));
+        assert_eq!(policy.pause(1_000, Duration::ZERO, None, 1.0), Some(SECOND * 10));
     }
 
     #[test]

@@ -8,9 +8,10 @@ use http::Method;
 use super::answer::Answer;
 use super::attributes::{SEQUENCE, has_attributes, head_of, mark_of};
 use super::client::{Call, Client, Failure};
+use super::pages;
 use super::xml::block_list;
 use crate::manifest::{Attributes, BlobPath, Range};
-use crate::store::{BlobHead, StagedBlock, StoreError, Stored, StoredKind};
+use crate::store::{BlobHead, StagedBlock, StoreError, Stored, StoredKind, Target};
 
 /// What would lie there.
 pub(super) enum Expected<'a> {
@@ -20,6 +21,10 @@ pub(super) enum Expected<'a> {
     Blocks(&'a [Range]),
     /// The page blob that this very request created.
     Pages { length: u64, mark: &'a str, sequence: &'a str },
+    /// A page blob that this work created and finished.
+    Finished { length: u64, target: &'a Target },
+    /// The empty blob by which this work keeps a name.
+    Kept { mark: &'a str },
 }
 
 impl Client {
@@ -58,7 +63,8 @@ impl Client {
         Err(failure.error)
     }
 
-    async fn is_expected(
+    /// Whether the blob is exactly that, its properties and metadata apart.
+    pub(super) async fn is_expected(
         &self,
         path: &BlobPath,
         head: &BlobHead,
@@ -67,16 +73,19 @@ impl Client {
         expected: &Expected<'_>,
     ) -> Result<bool, StoreError> {
         match expected {
-            Expected::Whole { length, md5 } => {
-                Ok(head.kind == StoredKind::Block && head.length == *length && head.md5 == Some(*md5))
-            }
+            Expected::Whole { length, md5 } => Ok(is_done(head, answer) && head.length == *length && head.md5 == Some(*md5)),
             Expected::Pages { length, mark, sequence } => {
                 let same = mark_of(answer) == Some(mark) && answer.header(SEQUENCE) == Some(sequence);
                 Ok(head.kind == StoredKind::Page && head.length == *length && same)
             }
+            Expected::Finished { length, target } => {
+                let own = pages::is_of(answer, target) && mark_of(answer).is_none();
+                Ok(head.kind == StoredKind::Page && head.length == *length && own)
+            }
+            Expected::Kept { mark } => Ok(head.kind == StoredKind::Block && head.incomplete.as_deref() == Some(mark)),
             Expected::Blocks(blocks) => {
                 let length: u64 = blocks.iter().map(|block| block.bytes.length()).sum();
-                if head.kind != StoredKind::Block || head.length != length || head.md5 != attributes.content_md5 {
+                if !is_done(head, answer) || head.length != length || head.md5 != attributes.content_md5 {
                     return Ok(false);
                 }
                 let there = self.blocks(path, "committed", "CommittedBlocks").await?;
@@ -101,4 +110,9 @@ impl Client {
             Err(failure) => Err(failure.error),
         }
     }
+}
+
+/// Whether it is a block blob with content of its own, and not one that only keeps the name.
+fn is_done(head: &BlobHead, answer: &Answer) -> bool {
+    head.kind == StoredKind::Block && mark_of(answer).is_none()
 }

@@ -114,6 +114,11 @@ pub(super) fn of_blob(dir: &Dir, file: &str, blob: &Meta) -> Result<Option<Versi
     Ok(read(dir, file)?.into_iter().find(|version| version.fits(blob)))
 }
 
+/// Whether this blob carries exactly this version, which fits it.
+pub(super) fn exactly(dir: &Dir, file: &str, blob: &Meta, version: &Version) -> Result<bool, StoreError> {
+    Ok(of_blob(dir, file, blob)?.map_or_else(|| version.is_empty(), |found| found == *version))
+}
+
 /// Where a new sheet is written before it is moved beside its blob.
 pub(super) struct Draft<'a> {
     /// The container's folder.

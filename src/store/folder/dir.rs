@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::dir::{Dir as Handle, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, renameat, renameat2};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
 use crate::foreign::Shown;
@@ -44,6 +44,11 @@ pub(super) enum Kind {
 }
 
 impl Meta {
+    /// What is known of an open file.
+    pub(super) fn of(file: &File) -> Result<Self, Errno> {
+        fstat(file).map(|stat| Self { stat })
+    }
+
     pub(super) fn kind(&self) -> Kind {
         match SFlag::from_bits_truncate(self.stat.st_mode & SFlag::S_IFMT.bits()) {
             SFlag::S_IFREG => Kind::File,
@@ -54,6 +59,11 @@ impl Meta {
 
     pub(super) fn length(&self) -> u64 {
         u64::try_from(self.stat.st_size).unwrap_or(0)
+    }
+
+    /// How many names the file has.
+    pub(super) fn links(&self) -> u64 {
+        self.stat.st_nlink
     }
 
     /// Time of the last change of the content, to the nanosecond.

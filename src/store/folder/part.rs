@@ -29,6 +29,10 @@ struct State {
     created: bool,
     /// Whether it is a page blob: it begins as holes and each range is written where it belongs, so that nothing need be kept of them.
     pages: bool,
+    /// Bytes that an earlier process left: of these nothing is known but what is in `done`.
+    old: u64,
+    /// Whether the file's name is durable.
+    listed: bool,
     /// Offsets written to, or begun: only the first time may zeros be left out.
     touched: BTreeSet<u64>,
     done: BTreeMap<u64, Range>,
@@ -43,6 +47,46 @@ impl Part {
         &self.name
     }
 
+    /// A block blob that an earlier process began: a file of so many bytes, with what of it is known to be durable.
+    pub(super) fn with_blocks(name: String, length: u64, synced: impl Iterator<Item = Range>) -> Self {
+        let inside = synced.filter(|range| range.bytes.end() <= length);
+        let done = inside.map(|range| (range.bytes.offset(), range)).collect();
+        Self { name, state: Mutex::new(State { created: true, old: length, done, ..State::default() }) }
+    }
+
+    /// A page blob that an earlier process began.
+    pub(super) fn with_pages(name: String, length: u64) -> Self {
+        Self { name, state: Mutex::new(State { created: true, pages: true, old: length, ..State::default() }) }
+    }
+
+    pub(super) fn is_pages(&self) -> bool {
+        self.lock().pages
+    }
+
+    /// Which of these ranges are there, each at its place: equal ranges are told apart, since only what was written survives a crash.
+    pub(super) fn has(&self, ranges: &[Range]) -> Vec<bool> {
+        let state = self.lock();
+        ranges.iter().map(|range| state.done.get(&range.bytes.offset()) == Some(range)).collect()
+    }
+
+    /// Makes durable what was written so far.
+    pub(super) fn make_durable(&self, folder: &Dir) -> Result<(), StoreError> {
+        let (created, listed) = {
+            let state = self.lock();
+            (state.created, state.listed)
+        };
+        if !created {
+            return Ok(());
+        }
+        let file = folder.write(&self.name)?;
+        file.sync_data().map_err(|source| io_failed("syncing", folder.shown(&self.name), source))?;
+        if !listed {
+            folder.sync()?;
+            self.lock().listed = true;
+        }
+        Ok(())
+    }
+
     /// Creates the file of a page blob at its full length: all holes.
     pub(super) fn create(&self, folder: &Dir, length: u64) -> Result<(), StoreError> {
         let file = folder.create(&self.name)?;
@@ -53,9 +97,9 @@ impl Part {
     /// Writes one range. May be called for several ranges at once.
     pub(super) fn write(&self, folder: &Dir, range: &Range, body: &[u8]) -> Result<(), StoreError> {
         let (file, first) = self.open(folder, range.bytes.offset())?;
-        let written =
-            if first { write_sparse(&file, body, range.bytes.offset()) } else { file.write_all_at(body, range.bytes.offset()) };
-        written.map_err(|source| io_failed("writing", folder.shown(&self.name), source))?;
+        let before = if first { Before::Hole } else { Before::Unknown };
+        write_sparse(&file, body, range.bytes.offset(), before)
+            .map_err(|source| io_failed("writing", folder.shown(&self.name), source))?;
         let mut state = self.lock();
         if !state.pages {
             state.done.insert(range.bytes.offset(), *range);
@@ -67,7 +111,7 @@ impl Part {
         let mut state = self.lock();
         let file = if state.created { folder.write(&self.name)? } else { folder.create(&self.name)? };
         state.created = true;
-        let first = state.pages || state.touched.insert(offset);
+        let first = offset >= state.old && (state.pages || state.touched.insert(offset));
         Ok((file, first))
     }
 
@@ -131,14 +175,39 @@ impl Part {
     }
 }
 
-/// Writes what is not zero, in runs of whole pieces; pieces lie at multiples of [`PIECE`] in the file.
-fn write_sparse(file: &File, body: &[u8], offset: u64) -> io::Result<()> {
+/// What is known of a place that is written to.
+#[derive(Clone, Copy)]
+enum Before {
+    /// Nothing was ever written there.
+    Hole,
+    /// Something may have been.
+    Unknown,
+}
+
+impl Before {
+    /// Whether zeros need not be written: zeros are what is read there.
+    fn is_zero(self, file: &File, offset: u64, length: usize) -> io::Result<bool> {
+        if matches!(self, Self::Hole) {
+            return Ok(true);
+        }
+        let mut there = vec![0; length];
+        match file.read_exact_at(&mut there, offset) {
+            Ok(()) => Ok(there.iter().all(|byte| *byte == 0)),
+            // beyond its end, or across it: it is written rather than guessed
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Writes what is not zero, and zeros where something else is, in runs of whole pieces; pieces lie at multiples of [`PIECE`] in the file.
+fn write_sparse(file: &File, body: &[u8], offset: u64, before: Before) -> io::Result<()> {
     let (mut rest, mut place) = (body, offset);
     let (mut run, mut run_place): (&[u8], u64) = (&body[..0], offset);
     while !rest.is_empty() {
         let length = index(PIECE - place % PIECE).min(rest.len());
         let (piece, behind) = rest.split_at(length);
-        if piece.iter().all(|byte| *byte == 0) {
+        if piece.iter().all(|byte| *byte == 0) && before.is_zero(file, place, length)? {
             file.write_all_at(run, run_place)?;
             (run, run_place) = (&behind[..0], place + length as u64);
         } else {
@@ -163,7 +232,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let mut body = vec![0; 8 << 20];
         body[5 << 20] = 1;
-        write_sparse(&file, &body, 4_096).unwrap();
+        write_sparse(&file, &body, 4_096, Before::Hole).unwrap();
         file.set_len(body.len() as u64 + 4_096).unwrap();
         assert!(file.metadata().unwrap().blocks() * 512 <= 2 * PIECE);
         let mut read = Vec::new();
@@ -173,10 +242,24 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_mix_of_zeros_replaces_what_was_there(
+            runs in prop::collection::vec((0_u8..3, 1_usize..100_000), 1..8), offset in 0_u64..200_000, old in 0_u64..500_000
+        ) {
+            let body: Vec<u8> = runs.iter().flat_map(|(byte, length)| std::iter::repeat_n(*byte, *length)).collect();
+            let file = tempfile::tempfile().unwrap();
+            file.write_all_at(&vec![7; index(old)], 0).unwrap();
+            write_sparse(&file, &body, offset, Before::Unknown).unwrap();
+            file.set_len(offset + body.len() as u64).unwrap();
+            let mut read = vec![9; body.len()];
+            file.read_exact_at(&mut read, offset).unwrap();
+            prop_assert!(read == body);
+        }
+
+        #[test]
         fn any_mix_of_zeros_comes_back(runs in prop::collection::vec((0_u8..3, 1_usize..100_000), 1..8), offset in 0_u64..200_000) {
             let body: Vec<u8> = runs.iter().flat_map(|(byte, length)| std::iter::repeat_n(*byte, *length)).collect();
             let file = tempfile::tempfile().unwrap();
-            write_sparse(&file, &body, offset).unwrap();
+            write_sparse(&file, &body, offset, Before::Hole).unwrap();
             file.set_len(offset + body.len() as u64).unwrap();
             let mut read = vec![9; body.len()];
             file.read_exact_at(&mut read, offset).unwrap();

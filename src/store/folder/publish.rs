@@ -106,6 +106,11 @@ pub(super) fn room_for(container: &Dir, path: &BlobPath) -> Result<(), StoreErro
     }
 }
 
+/// The name that must be kept beside a blob, since its file's name does not tell it.
+pub(super) fn kept_name(path: &BlobPath) -> Option<String> {
+    path.name().split('/').any(|segment| is_hashed(&encode(segment))).then(|| path.name().to_owned())
+}
+
 /// A finished file that waits to be seen.
 pub(super) struct Finished<'a> {
     /// The container's folder.
@@ -124,9 +129,7 @@ pub(super) fn publish(mut finished: Finished, path: &BlobPath, condition: &Condi
     let metadata = file.metadata().map_err(|source| io_failed("looking at", folder.shown(part), source))?;
     version.length = metadata.len();
     version.modified = format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec());
-    if path.name().split('/').any(|segment| is_hashed(&encode(segment))) {
-        version.name = Some(path.name().to_owned());
-    }
+    version.name = kept_name(path);
     for _ in 0..WAYS {
         match attempt(&finished, path, condition) {
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}

@@ -10,11 +10,13 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use object_store::azure::AzureConfigKey;
 use object_store::client::ClientConfigKey;
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
+use super::expiry::end_of;
 use super::{OpenError, shown};
 
 /// Where a credential is.
@@ -80,6 +82,31 @@ impl Given {
     pub(super) fn is_true(&self, wanted: AzureConfigKey) -> bool {
         let on = |value: &str| ["1", "true", "on", "yes", "y"].iter().any(|word| value.eq_ignore_ascii_case(word));
         self.get(wanted).is_some_and(on)
+    }
+
+    /// Whether it is for the emulator.
+    pub(super) fn is_emulator(&self) -> bool {
+        self.is_true(AzureConfigKey::UseEmulator)
+    }
+
+    /// Whether there is nothing else in it than in another.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        let same = |((key, value), (other, of)): ((&String, &SecretString), (&String, &SecretString))| {
+            key == other && value.expose_secret() == of.expose_secret()
+        };
+        self.values.len() == other.values.len() && self.values.iter().zip(&other.values).all(same)
+    }
+
+    /// When what signs ends, if it is a token that tells.
+    pub(super) fn ends(&self) -> Option<Timestamp> {
+        use AzureConfigKey as K;
+        // in the order in which `object_store` chooses: a token is the last of those that need no machine
+        let before = [K::Token, K::AccessKey, K::ClientSecret, K::FederatedTokenFile];
+        let chosen = match self.get(K::CredentialType) {
+            Some(kind) if kind != "auto" => kind == "sas_token",
+            _ => before.into_iter().all(|key| self.get(key).is_none()),
+        };
+        end_of(self.get(K::SasKey).filter(|_| chosen)?)
     }
 
     /// Where the emulator is.

@@ -11,8 +11,8 @@ use super::version;
 use crate::ledger::{EntryOutcome, LedgerError, NameDecision, NameFate, RangeStatus, Records};
 use crate::manifest::{Attributes, BlobKind, BlobPath, ContainerName, Digest, Disposition, Entry, Range};
 use crate::store::{
-    BlobHead, Condition, ETag, ListPage, ListedBlob, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError, Stored,
-    Target,
+    BlobHead, Condition, ETag, Intended, ListPage, ListedBlob, NameRules, PageEnd, PageToken, StagedBlock, Store, StoreError,
+    Stored, Target,
 };
 
 /// See the module.
@@ -142,6 +142,38 @@ impl Store for Fake {
     async fn discard(&self, _: &Target) -> Result<(), StoreError> {
         Err(StoreError::WriteRefused)
     }
+
+    async fn take_up(&self, _: &Target, _: &[Range], _: &[bool]) -> Result<Vec<bool>, StoreError> {
+        Err(StoreError::WriteRefused)
+    }
+
+    async fn take_up_pages(&self, _: &Target, _: u64) -> Result<Option<ETag>, StoreError> {
+        Err(StoreError::WriteRefused)
+    }
+
+    async fn sync(&self, _: &Target) -> Result<(), StoreError> {
+        Err(StoreError::WriteRefused)
+    }
+
+    async fn carried_out(&self, _: &Target, _: &Intended<'_>, _: &Attributes, _: &Condition) -> Result<Option<ETag>, StoreError> {
+        Err(StoreError::WriteRefused)
+    }
+
+    async fn read(&self, _: &BlobPath, _: usize) -> Result<Option<(ETag, Bytes)>, StoreError> {
+        Err(StoreError::WriteRefused)
+    }
+
+    async fn clear_foreign(&self, _: &Target) -> Result<ETag, StoreError> {
+        Err(StoreError::WriteRefused)
+    }
+
+    async fn hold(&self, _: &BlobPath, _: &str) -> Result<(), StoreError> {
+        Err(StoreError::WriteRefused)
+    }
+
+    async fn let_go(&self, _: &BlobPath, _: &str) -> Result<(), StoreError> {
+        Err(StoreError::WriteRefused)
+    }
 }
 
 /// An entry of an empty blob.
@@ -187,7 +219,7 @@ impl Records for Names {
         Ok(Vec::new())
     }
 
-    fn set_outcome(&self, _: u64, _: &EntryOutcome) -> Result<(), LedgerError> {
+    fn set_outcome(&self, _: &Entry, _: &EntryOutcome) -> Result<(), LedgerError> {
         Ok(())
     }
 
