@@ -8,6 +8,7 @@ use super::broken::Broken;
 use super::run::Line;
 use super::stage::{Event, Stage};
 use super::{Admitted, Ending};
+use crate::ledger::DbError;
 use crate::ledger::db::{Ledger, Note, SessionLedger, Summary};
 use crate::ledger::state::SessionKey;
 use crate::manifest::Catalogue;
@@ -20,6 +21,17 @@ pub(super) async fn begin(ledger: &Ledger, key: &SessionKey, drive: &Admitted) -
         tracing::info!(interruptions = begun.record().interruptions, "going on with a run that was broken off");
     }
     Ok(begun)
+}
+
+/// A session has its receipt, but the run that wrote it ended before the ledger heard of it: makes up for that.
+pub(super) async fn make_up(ledger: &Ledger, key: &SessionKey, drive: &Admitted, status: DriveCode) -> Result<(), Broken> {
+    let failed = |error: DbError| Broken::interrupted(&error);
+    let known = ledger.session_of_id(&key.id()).await.map_err(failed)?;
+    if known.is_none_or(|session| session.finished.is_some()) {
+        return Ok(());
+    }
+    let session = ledger.begin(key, drive.source.name()).await.map_err(failed)?;
+    session.finish(&Summary { status: status.as_str().to_owned(), receipt: None }).await.map_err(failed)
 }
 
 /// The moment in the names of the reports, if an earlier run has fixed it.

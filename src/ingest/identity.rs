@@ -26,6 +26,8 @@ use crate::transfer::Stop;
 const LIMIT: usize = 16 << 10;
 /// How often the blob is looked at again when it changes under our eyes.
 const ATTEMPTS: u32 = 3;
+/// How long it may take to let go of the session.
+const COURTESY: Duration = Duration::from_secs(5);
 /// How often a lease of a minute is renewed: two renewals may fail.
 const RENEWAL: Duration = Duration::from_secs(15);
 
@@ -124,9 +126,11 @@ impl Claim {
         Ok(Tenure { claim, renewing })
     }
 
+    /// A courtesy: a lease ends by itself, and nobody waits for a store that does not answer.
     async fn let_go(&self) {
-        if let Err(error) = self.store.let_go(&self.path, &self.holder_id()).await {
-            tracing::debug!(%error, "the session's blob stays held for a minute");
+        let asked = tokio::time::timeout(COURTESY, self.store.let_go(&self.path, &self.holder_id())).await;
+        if !matches!(asked, Ok(Ok(()))) {
+            tracing::debug!("the session's blob stays held for a minute");
         }
     }
 

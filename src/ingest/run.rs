@@ -96,6 +96,9 @@ impl<'a> Line<'a> {
         let (lock, earlier) = locked.await??;
         if let Some(receipt) = earlier {
             lock.keep_scratch(false);
+            if let Some(ledger) = &services.ledger {
+                super::history::make_up(ledger, &key, drive, receipt.status).await?;
+            }
             return Ok(Begun::Done(receipt, kept(lock.session())));
         }
         let session = match &services.ledger {

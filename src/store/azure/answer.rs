@@ -47,9 +47,9 @@ impl Answer {
         code.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
     }
 
-    /// What to do about it. `container` is the one the request was for, `done` the status by which the service says that it is done.
-    pub(super) fn verdict(&self, container: &str, done: u16) -> Verdict {
-        if self.status == done {
+    /// What to do about it. `container` is the one the request was for, `done` whether the status says that it is done.
+    pub(super) fn verdict(&self, container: &str, done: bool) -> Verdict {
+        if done {
             return Verdict::Done;
         }
         let code = self.code();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn refused(status: u16, code: &str) -> String {
-        match answer(status, code).verdict("cust", 201) {
+        match answer(status, code).verdict("cust", status == 201) {
             Verdict::Final(error) => format!("{error:?}"),
             other => format!("{other:?}"),
         }
@@ -168,7 +168,7 @@ mod tests {
     fn an_outage_is_told_from_an_answer() {
         let alive = |status, code| {
             let answer = answer(status, code);
-            answer.is_alive(&answer.verdict("cust", 201))
+            answer.is_alive(&answer.verdict("cust", status == 201))
         };
         for (status, code) in
             [(201, ""), (409, "BlobAlreadyExists"), (403, "AuthenticationFailed"), (409, "ContainerBeingDeleted")]
@@ -184,9 +184,9 @@ mod tests {
     #[test]
     fn a_failed_signature_is_told_from_a_missing_right() {
         assert!(
-            matches!(answer(403, "AuthenticationFailed").verdict("c", 201), Verdict::Unsigned(error) if error.class() == ErrorClass::Access)
+            matches!(answer(403, "AuthenticationFailed").verdict("c", false), Verdict::Unsigned(error) if error.class() == ErrorClass::Access)
         );
-        assert!(matches!(answer(403, "AccountIsDisabled").verdict("c", 201), Verdict::Final(StoreError::Forbidden { .. })));
+        assert!(matches!(answer(403, "AccountIsDisabled").verdict("c", false), Verdict::Final(StoreError::Forbidden { .. })));
     }
 
     #[test]
@@ -202,6 +202,6 @@ mod tests {
     fn retry_after_is_heard() {
         let mut answer = answer(503, "ServerBusy");
         answer.headers.insert("retry-after", "3".parse().unwrap());
-        assert!(matches!(answer.verdict("c", 201), Verdict::Again(Some(pause)) if pause == Duration::from_secs(3)));
+        assert!(matches!(answer.verdict("c", false), Verdict::Again(Some(pause)) if pause == Duration::from_secs(3)));
     }
 }

@@ -68,15 +68,15 @@ impl<'a> Call<'a> {
         Ok(self)
     }
 
-    /// The status by which the service says that this is done.
-    fn done(&self) -> u16 {
-        let properties =
-            self.query.iter().any(|(key, value)| *key == "comp" && matches!(value.as_str(), "metadata" | "properties"));
-        let release = self.headers.get("x-ms-lease-action").is_some_and(|action| action == "release");
+    /// Whether the service says by this status that it is done.
+    fn is_done(&self, status: u16) -> bool {
+        let comp = |words: &[&str]| self.query.iter().any(|(key, value)| *key == "comp" && words.contains(&value.as_str()));
         match self.method {
-            Method::PUT if !properties && !release => 201,
-            Method::DELETE => 202,
-            _ => 200,
+            // taken anew and renewed are told apart, which makes no difference here
+            Method::PUT if comp(&["lease"]) => matches!(status, 200 | 201),
+            Method::PUT if !comp(&["metadata", "properties"]) => status == 201,
+            Method::DELETE => status == 202,
+            _ => status == 200,
         }
     }
 
@@ -213,7 +213,7 @@ impl Client {
             }
             Attempt::Answer(answer) => answer,
         };
-        let verdict = answer.verdict(call.container.as_str(), call.done());
+        let verdict = answer.verdict(call.container.as_str(), call.is_done(answer.status));
         let alive = answer.is_alive(&verdict);
         if alive {
             self.outage.answered();
