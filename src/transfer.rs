@@ -93,6 +93,9 @@ pub struct Transfer {
     pub set_content_md5: bool,
     /// Whether the volume was not cleanly dismounted: said beside each missing or corrupt file.
     pub volume_dirty: bool,
+    /// Whether earlier runs of this session may have left something: then a blob that is in the way is looked at before it is taken for
+    /// somebody else's.
+    pub resumed: bool,
     /// Asked to stop.
     pub stop: Stop,
     /// Told of progress.

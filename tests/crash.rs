@@ -58,6 +58,7 @@ fn items() -> Vec<Item> {
         block("cust/page-to-block", r"\medium.bin", "overwrite", 20_000),
         page("cust/block-to-page", r"\disk.vhd", "overwrite", 32_768),
         block("cust/over", r"\small.txt", "overwrite", 4_096),
+        Item { metadata: Some(r"\small.txt"), ..page("cust/flawed.vhd", r"\disk.vhd", "rename", 32_768) },
         Item { bad: Some(1), ..block("cust/bad", r"\medium.bin", "rename", 20_000) },
     ]
 }
@@ -338,7 +339,7 @@ impl Bench<'_> {
         assert!(!self.round("none", 0, "never").await);
         let first = self.undisturbed.as_ref().unwrap();
         assert!(
-            first.blobs.len() == 13 && first.blobs.values().all(|(_, _, incomplete, _)| !incomplete),
+            first.blobs.len() == 14 && first.blobs.values().all(|(_, _, incomplete, _)| !incomplete),
             "{:?}",
             first.blobs.keys()
         );

@@ -39,8 +39,15 @@ fn items() -> Vec<Item> {
         block("cust/new", r"\medium.bin", "no-overwrite", 20_000),
         block("cust/over", r"\exact.bin", "overwrite", 131_072),
         page("cust/new.vhd", r"\holes.vhd", "no-overwrite", 65_536),
+        block("cust/chain", r"\exact.bin", "overwrite", 131_072),
+        block("cust/chain", r"\small.txt", "overwrite", 4_096),
+        // its metadata file is none: stored, but flawed
+        Item { metadata: Some(r"\small.txt"), ..page("cust/flawed.vhd", r"\disk.vhd", "rename", 32_768) },
     ]
 }
+
+/// Entries that are stored with a flaw.
+const FLAWED: u64 = 1;
 
 async fn filled() -> Arc<MemoryStore> {
     let memory = Arc::new(MemoryStore::new());
@@ -85,9 +92,9 @@ impl Drive {
         let memory = filled().await;
         let counting = failing(&memory, u64::MAX);
         let ending = Lab::new().ingest_opened(&made, &opened, Arc::clone(&counting) as _).await;
-        assert_eq!(receipt(ending, "undisturbed").counts.failed, 0);
+        assert_eq!(receipt(ending, "undisturbed").counts.failed, FLAWED);
         let undisturbed = visible(&memory).await;
-        assert_eq!(undisturbed.len(), 10);
+        assert_eq!(undisturbed.len(), 12);
         Self { made, opened, undisturbed, calls: counting.calls() }
     }
 
@@ -116,7 +123,7 @@ async fn scratch_files_that_are_gone_cost_no_second_copy() {
         if let Ending::Interrupted { .. } = drive.run(&lab, failing(&memory, at)).await {
             let _ = std::fs::remove_dir_all(lab.state.join("scratch"));
             let case = format!("interrupted at call {at}");
-            assert_eq!(receipt(drive.run(&lab, Arc::clone(&memory) as _).await, &case).counts.failed, 0, "{case}");
+            assert_eq!(receipt(drive.run(&lab, Arc::clone(&memory) as _).await, &case).counts.failed, FLAWED, "{case}");
             same_blobs(visible(&memory).await, &drive.undisturbed, &case);
         }
     }
@@ -142,10 +149,34 @@ async fn a_session_of_another_ledger_is_left_alone_and_taken_over_when_asked() {
         assert_eq!(visible(&memory).await, before, "call {at}");
         let case = format!("taken over after call {at}");
         let held = drive.take_over(&second, Arc::clone(&memory) as _).await;
-        assert_eq!(receipt(held, &case).counts.failed, 0, "{case}");
+        assert_eq!(receipt(held, &case).counts.failed, FLAWED, "{case}");
         same_blobs(visible(&memory).await, &drive.undisturbed, &case);
     }
     assert!(met > 10, "only {met} rounds met another's session");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_ledger_stored_since_its_session_was_met_is_found() {
+    let drive = Drive::new().await;
+    for (at, whole_md5) in (8..drive.calls).step_by(3).zip([false, true].into_iter().cycle()) {
+        let (memory, mut first, mut second) = (filled().await, Lab::new(), Lab::new());
+        (first.config.transfer.set_content_md5, second.config.transfer.set_content_md5) = (whole_md5, whole_md5);
+        let Ending::Interrupted { .. } = drive.run(&first, failing(&memory, at)).await else { continue };
+        // the second settles its names now, and is told whose the session is; then the first goes on
+        let Ending::Halted(_) = drive.run(&second, Arc::clone(&memory) as _).await else { continue };
+        let more = drive.run(&first, failing(&memory, drive.calls - at)).await;
+        let case = format!("interrupted at call {at}, then {}", drive.calls - at);
+        let taken = drive.take_over(&second, Arc::clone(&memory) as _).await;
+        assert_eq!(receipt(taken, &case).counts.failed, FLAWED, "{case}");
+        same_blobs(visible(&memory).await, &drive.undisturbed, &case);
+        // and back again: nothing of this is the first one's any more
+        if let Ending::Interrupted { .. } = more {
+            assert!(matches!(drive.run(&first, Arc::clone(&memory) as _).await, Ending::Halted(_)), "{case}");
+            let back = drive.take_over(&first, Arc::clone(&memory) as _).await;
+            assert_eq!(receipt(back, &case).counts.failed, FLAWED, "{case}");
+            same_blobs(visible(&memory).await, &drive.undisturbed, &case);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,15 +187,17 @@ async fn a_take_over_that_breaks_off_is_gone_on_with() {
         let (memory, first, second) = (filled().await, Lab::new(), Lab::new());
         let ending = drive.run(&first, failing(&memory, drive.calls - 3)).await;
         assert!(matches!(ending, Ending::Interrupted { .. }), "{ending:?}");
-        let ended = drive.take_over(&second, failing(&memory, at)).await;
+        let store = failing(&memory, at);
+        let ended = drive.take_over(&second, Arc::clone(&store) as _).await;
         let done = matches!(ended, Ending::Finished { .. });
         let case = format!("taking over broke off at call {at}");
         if !done {
             let again = drive.take_over(&second, Arc::clone(&memory) as _).await;
-            assert_eq!(receipt(again, &case).counts.failed, 0, "{case}");
+            assert_eq!(receipt(again, &case).counts.failed, FLAWED, "{case}");
         }
         same_blobs(visible(&memory).await, &drive.undisturbed, &case);
-        if done {
+        // some calls may fail without breaking anything off
+        if store.calls() <= at {
             assert!(at > 10, "only {at} calls");
             break;
         }
@@ -187,7 +220,7 @@ async fn without_room_in_the_state_folder_nothing_is_begun() {
     assert!(matches!(&ending, Ending::Interrupted { cause } if cause == "asked to stop"), "{ending:?}");
     assert_eq!(visible(&memory).await, before);
     (lab.config.ledger.pause_below, lab.stop) = (0, dockside::transfer::Stop::default());
-    assert_eq!(receipt(drive.run(&lab, Arc::clone(&memory) as _).await, "with room").counts.failed, 0);
+    assert_eq!(receipt(drive.run(&lab, Arc::clone(&memory) as _).await, "with room").counts.failed, FLAWED);
     assert_eq!(visible(&memory).await, drive.undisturbed);
 }
 
@@ -207,7 +240,7 @@ async fn a_state_folder_that_vanishes_interrupts_and_loses_nothing() {
         // another ledger now: the session must be taken over, and is told from what is there
         std::fs::create_dir_all(&lab.state).unwrap();
         let ending = drive.take_over(&lab, Arc::clone(&memory) as _).await;
-        assert_eq!(receipt(ending, "again").counts.failed, 0);
+        assert_eq!(receipt(ending, "again").counts.failed, FLAWED);
         same_blobs(visible(&memory).await, &drive.undisturbed, &format!("call {at}"));
     }
 }

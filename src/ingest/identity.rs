@@ -121,6 +121,11 @@ impl Claim {
             self.let_go().await;
             return Err(self.failed(&error));
         }
+        // between the claim and the lease somebody may have taken it over
+        if !self.is_ours().await {
+            self.let_go().await;
+            return Err(self.elsewhere(None).into());
+        }
         let claim = Arc::new(self);
         let renewing = tokio::spawn(Arc::clone(&claim).renew(records, stop));
         Ok(Tenure { claim, renewing })
@@ -134,13 +139,30 @@ impl Claim {
         }
     }
 
+    /// Whether the blob still says that the session is this ledger's. A store that does not answer says nothing against it.
+    async fn is_ours(&self) -> bool {
+        match self.store.read(&self.path, LIMIT).await {
+            Ok(Some((_, text))) => serde_json::from_slice::<Holder>(&text).is_ok_and(|holder| holder.ledger == self.ledger),
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
     async fn renew(self: Arc<Self>, records: Arc<Kept>, stop: Stop) {
         loop {
             tokio::time::sleep(RENEWAL).await;
-            if let Err(error) = self.store.hold(&self.path, &self.holder_id()).await
-                && matches!(error, StoreError::LeasePresent | StoreError::ConditionFailed | StoreError::Forbidden { .. })
-            {
-                let cause = format!("the session {} is no longer this run's: {error}", self.session);
+            let lost = match self.store.hold(&self.path, &self.holder_id()).await {
+                // a lease that had lapsed is granted again, whoever had the session meanwhile
+                Ok(()) if self.is_ours().await => None,
+                Ok(()) => Some("somebody has taken it over".to_owned()),
+                Err(error @ (StoreError::LeasePresent | StoreError::ConditionFailed | StoreError::Forbidden { .. })) => {
+                    Some(error.to_string())
+                }
+                // it may pass; the lease then lapses, and is looked at when it is granted again
+                Err(_) => None,
+            };
+            if let Some(why) = lost {
+                let cause = format!("the session {} is no longer this run's: {why}", self.session);
                 tracing::error!(cause);
                 records.lose(cause);
                 stop.ask();

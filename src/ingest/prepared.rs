@@ -96,6 +96,10 @@ impl Line<'_> {
             session.note(Note::NamesSettled(true)).await.map_err(|e| Broken::interrupted(&e))?;
             index
         };
+        if self.services.take_over {
+            // what was begun may have been begun anew by whoever had the session meanwhile
+            kept.forget_acknowledged(ranges).map_err(|e| Broken::interrupted(&e))?;
+        }
         let in_doubt = kept.restore(&account.catalogue).await.map_err(|e| Broken::interrupted(&e))?;
         for (entry, path) in kept.claimed() {
             index.given(entry, &path).map_err(|e| Broken::interrupted(&e))?;
@@ -113,7 +117,8 @@ impl Line<'_> {
     fn left_behind(&self) -> Option<Catalogue> {
         let settled = self.session.as_ref().is_some_and(|session| session.record().names_settled);
         let expected = self.drive.line().ok()?.manifest_hash;
-        if !settled {
+        // whoever had the session meanwhile has stored blobs that these names know nothing of
+        if !settled || self.services.take_over {
             return None;
         }
         match Catalogue::reopen(self.scratch(), &expected) {

@@ -105,6 +105,7 @@ impl Line<'_> {
             max_open_work: services.config.limits.max_amplification.saturating_mul(self.drive.source.size()),
             set_content_md5: services.config.transfer.set_content_md5,
             volume_dirty: opened.files.info().not_dismounted(),
+            resumed: self.session.as_ref().is_some_and(|session| session.record().interruptions > 0) || services.take_over,
             stop: self.stop.clone(),
             meter: Arc::new(crate::transfer::Silent),
         }

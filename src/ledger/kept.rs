@@ -20,6 +20,8 @@ use crate::volume::fields::index;
 
 /// Ranges looked at together.
 const CHUNK: u64 = 4_096;
+/// Ranges of one write that forgets them.
+const FORGOTTEN_AT_ONCE: u64 = 16 * CHUNK;
 /// Staged blocks vanish about a week after the last one was staged; a day is left for the run.
 const LASTS: Duration = Duration::from_hours(6 * 24);
 
@@ -76,11 +78,12 @@ impl Kept {
     /// than a few runs can have in flight.
     pub async fn restore(&self, catalogue: &Catalogue) -> Result<Vec<(EntryNumber, Intent)>, RestoreError> {
         let mut restored = self.session.restore().await.map_err(LedgerError::from)?;
-        self.restore_ended(&mut restored, catalogue).await?;
         each(&mut restored.acknowledged, |bits: Bits| {
             bits.numbers().try_for_each(|range| Ok(self.scratch.set_range(range, RangeStatus::Completed)?))
         })
         .await?;
+        // behind them: how the ranges of an entry ended is said by the entry
+        self.restore_ended(&mut restored, catalogue).await?;
         each(&mut restored.claims, |claim: ClaimRecord| {
             self.named(catalogue, claim.entry, &claim.path)?;
             let age = Timestamp::now().as_millisecond().saturating_sub(claim.begun);
@@ -117,6 +120,17 @@ impl Kept {
         .await
     }
 
+    /// Nothing that earlier runs acknowledged counts any more. Queued before whatever is written next.
+    pub fn forget_acknowledged(&self, ranges: u64) -> Result<(), LedgerError> {
+        let mut first = 0;
+        while first < ranges {
+            let count = FORGOTTEN_AT_ONCE.min(ranges - first);
+            self.session.forget(first, count)?;
+            first += count;
+        }
+        Ok(())
+    }
+
     fn fill(&self, first: u64, runs: impl IntoIterator<Item = (RangeStatus, u64)>) -> Result<(), LedgerError> {
         let mut next = first;
         for (status, count) in runs {
@@ -128,14 +142,17 @@ impl Kept {
         Ok(())
     }
 
-    /// An entry that got another name at the last moment keeps it.
+    /// An entry keeps the name that it had begun under, whatever has been decided since: what is there under it is its own.
     fn named(&self, catalogue: &Catalogue, number: EntryNumber, path: &BlobPath) -> Result<(), RestoreError> {
         let entry = catalogue.entry(number)?;
-        if entry.blob_path.raw() != format!("{}/{}", path.container(), path.name()) {
-            let fate = NameFate::Renamed { name: Foreign::from(path.name()) };
-            let after = self.scratch.name(number)?.and_then(|name| name.after);
-            self.scratch.set_name(number, &NameDecision { fate, after })?;
-        }
+        let Some(decision) = self.scratch.name(number)? else { return Ok(()) };
+        let asked = entry.blob_path.raw() == format!("{}/{}", path.container(), path.name());
+        let fate = match decision.fate {
+            NameFate::Renamed { .. } | NameFate::Skip if asked => NameFate::AsAsked { existing: None },
+            fate if asked => fate,
+            _ => NameFate::Renamed { name: Foreign::from(path.name()) },
+        };
+        self.scratch.set_name(number, &NameDecision { fate, after: decision.after })?;
         Ok(())
     }
 

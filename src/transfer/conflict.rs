@@ -4,6 +4,7 @@
 //! entry's own disposition decides again. An unfinished blob with this entry's mark is nobody else's: it is taken over.
 
 use super::entry::{Context, Pass, Work};
+use super::in_doubt::{end_ranges, is_there};
 use super::outcome::Gathered;
 use super::resume::{Kept, take_up};
 use super::{Transfer, TransferError};
@@ -100,6 +101,14 @@ async fn name_taken(context: &Context, mut work: Work) -> Result<Next, TransferE
     };
     if work.took_over(found.as_ref(), &transfer.session) {
         return Ok(Next::Again(work));
+    }
+    if found.is_some()
+        && transfer.resumed
+        && is_there(transfer, (&work.entry, &work.path, &work.attributes), &work.condition).await?
+    {
+        // a request of the run before this one arrived after all
+        end_ranges(transfer, &work.entry)?;
+        return Ok(Next::Ended(work.stored(&Gathered { whole: true, ..Gathered::default() })));
     }
     work.present = found.is_some();
     // some servers take blocks that an entry before this one left behind for a blob, when all is to be put at once; a list is taken

@@ -320,6 +320,10 @@ impl Context {
 
     /// Keeps an outcome and tells of it.
     pub(super) fn record(&self, entry: &Entry, outcome: &EntryOutcome) -> Result<(), TransferError> {
+        if matches!(outcome.disposition, DispositionStatus::Cancelled | DispositionStatus::Skipped) {
+            // an earlier run may have staged some of it
+            self.mark_uncommitted(entry)?;
+        }
         self.transfer.records.set_outcome(entry, outcome)?;
         let completed = outcome.status == BlobStatus::Completed;
         if !completed {

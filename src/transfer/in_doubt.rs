@@ -6,7 +6,7 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Transfer, TransferError};
-use crate::ledger::{BlobStatus, EntryOutcome, Intent, RangeStatus};
+use crate::ledger::{EntryOutcome, Intent, RangeStatus};
 use crate::manifest::{Attributes, BlobKind, BlobPath, Digest, Entry, EntryNumber, Range};
 use crate::store::{Condition, ErrorClass, Intended, Target};
 
@@ -21,10 +21,6 @@ pub(super) async fn settle(transfer: &Transfer, intents: Vec<(EntryNumber, Inten
 
 async fn one(transfer: &Transfer, number: EntryNumber, intent: Intent) -> Result<bool, TransferError> {
     let entry = transfer.catalogue.entry(number)?;
-    // what is stored with failures is looked at again, range by range
-    if intent.outcome.status == BlobStatus::CompletedWithErrors && entry.kind == BlobKind::Page {
-        return Ok(false);
-    }
     let done = is_there(transfer, (&entry, &intent.path, &intent.attributes), &intent.condition).await?;
     if done {
         end(transfer, &entry, &intent.outcome)?;
@@ -35,10 +31,14 @@ async fn one(transfer: &Transfer, number: EntryNumber, intent: Intent) -> Result
 
 /// Records an entry whose blob is there with all its ranges.
 pub(super) fn end(transfer: &Transfer, entry: &Entry, outcome: &EntryOutcome) -> Result<(), TransferError> {
-    for range in entry.first_range..entry.first_range + entry.range_count {
-        transfer.records.set_range(range, RangeStatus::Completed)?;
-    }
+    end_ranges(transfer, entry)?;
     Ok(transfer.records.set_outcome(entry, outcome)?)
+}
+
+/// All ranges of an entry are stored.
+pub(super) fn end_ranges(transfer: &Transfer, entry: &Entry) -> Result<(), TransferError> {
+    let ranges = entry.first_range..entry.first_range + entry.range_count;
+    ranges.into_iter().try_for_each(|range| Ok(transfer.records.set_range(range, RangeStatus::Completed)?))
 }
 
 /// Whether a blob is there exactly as an entry would be stored, and is not the version of before.

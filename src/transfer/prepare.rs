@@ -16,7 +16,7 @@ use crate::store::{Condition, ETag, ErrorClass, StoreError, Target};
 pub(super) struct Place {
     path: BlobPath,
     existed: bool,
-    /// A page blob that this entry left unfinished in an earlier run.
+    /// A blob that this entry left unfinished in an earlier run.
     leftover: Option<ETag>,
 }
 
@@ -34,12 +34,15 @@ pub(super) async fn place(
     name: &NameDecision,
 ) -> Result<Result<Place, EntryOutcome>, TransferError> {
     let existed = existed(transfer, name)?;
-    if name.fate == NameFate::Skip
-        && entry.kind == BlobKind::Page
-        && let Ok(path) = entry.blob_path.raw().parse::<BlobPath>()
-    {
+    // a name that seems taken may be so by what an earlier run of this session has begun, and nobody remembers
+    let seems_taken = match name.fate {
+        NameFate::Skip => entry.kind == BlobKind::Page || transfer.resumed,
+        NameFate::Renamed { .. } => transfer.resumed,
+        NameFate::AsAsked { .. } | NameFate::Illegal { .. } | NameFate::NoFreeName => false,
+    };
+    if seems_taken && let Ok(path) = entry.blob_path.raw().parse::<BlobPath>() {
         let target = Target { path, session: transfer.session.clone(), entry: entry.number };
-        if let Some(etag) = leftover(transfer, &target).await? {
+        if let Some(etag) = leftover(transfer, entry, &target).await? {
             return Ok(Ok(Place { path: target.path, existed: false, leftover: Some(etag) }));
         }
     }
@@ -56,11 +59,11 @@ pub(super) async fn place(
     }
 }
 
-/// An unfinished page blob under the name that is this entry's own: a run before this one was interrupted. Nothing that runs now can
-/// have made it, since the entry has not begun.
-async fn leftover(transfer: &Transfer, target: &Target) -> Result<Option<ETag>, TransferError> {
+/// An unfinished blob under the name that is this entry's own: a run before this one was interrupted. Nothing that runs now can have made
+/// it, since the entry has not begun.
+async fn leftover(transfer: &Transfer, entry: &Entry, target: &Target) -> Result<Option<ETag>, TransferError> {
     match transfer.store.head(&target.path).await {
-        Ok(found) => Ok(found.and_then(|head| own(&head, BlobKind::Page, target))),
+        Ok(found) => Ok(found.and_then(|head| own(&head, entry.kind, target))),
         // a name that the store does not look up is taken by who has it
         Err(error) if error.class() == ErrorClass::Entry => Ok(None),
         Err(error) => Err(TransferError::Store(error)),

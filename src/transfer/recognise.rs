@@ -10,11 +10,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::attributes::{Carried, SideFiles};
 use super::in_doubt::is_there;
-use super::{Transfer, TransferError};
+use super::{Transfer, TransferError, whole};
 use crate::foreign::Foreign;
 use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, NameDecision, PartStatus};
-use crate::manifest::{BlobPath, Entry};
-use crate::store::Condition;
+use crate::manifest::{Attributes, BlobKind, BlobPath, Entry, EntryNumber};
+use crate::store::{Condition, ErrorClass};
 
 /// Names of blobs that may be this session's.
 pub trait Candidates: Send + Sync {
@@ -30,6 +30,8 @@ struct Sought {
     entry: Entry,
     carried: Carried,
     names: Vec<BlobPath>,
+    /// The entry before it with the same name.
+    after: Option<EntryNumber>,
 }
 
 /// Ends every entry whose blob is there; answers how many.
@@ -78,23 +80,43 @@ fn sought(
         return Ok(None);
     }
     let carried = sides.of(&entry)?;
-    Ok(Some(Sought { entry, carried, names }))
+    Ok(Some(Sought { entry, carried, names, after: decision.after }))
 }
 
 /// Which of its names have exactly this blob.
 async fn found(transfer: &Transfer, sought: Sought) -> Result<(Sought, Vec<BlobPath>), TransferError> {
     let mut there = Vec::new();
     for path in &sought.names {
-        let asked = (&sought.entry, path, &sought.carried.attributes);
-        if is_there(transfer, asked, &Condition::Absent).await? {
+        let attributes = with_its_md5(transfer, &sought, path).await?;
+        if is_there(transfer, (&sought.entry, path, &attributes), &Condition::Absent).await? {
             there.push(path.clone());
         }
     }
     Ok((sought, there))
 }
 
+/// What the blob would carry. The MD5 of a whole blob is not known without reading it: the one that is there is as good, for the content
+/// is compared range by range.
+async fn with_its_md5(transfer: &Transfer, sought: &Sought, path: &BlobPath) -> Result<Attributes, TransferError> {
+    let mut attributes = sought.carried.attributes.clone();
+    if whole::wanted(transfer, BlobKind::Block) && sought.entry.kind == BlobKind::Block && attributes.content_md5.is_none() {
+        match transfer.store.head(path).await {
+            Ok(head) => attributes.content_md5 = head.and_then(|head| head.md5),
+            Err(error) if error.class() == ErrorClass::Entry => {}
+            Err(error) => return Err(TransferError::Store(error)),
+        }
+    }
+    Ok(attributes)
+}
+
 fn end(transfer: &Transfer, candidates: &dyn Candidates, sought: &Sought, there: Vec<BlobPath>) -> Result<bool, TransferError> {
-    let Sought { entry, carried, .. } = sought;
+    let Sought { entry, carried, after, .. } = sought;
+    // the one before it will be stored again, under this name: so must this one, behind it
+    if let Some(before) = after
+        && transfer.records.outcome(*before)?.is_none()
+    {
+        return Ok(false);
+    }
     for path in there {
         if candidates.take(entry, &path)? {
             super::in_doubt::end(transfer, entry, &outcome(entry, carried, &path))?;

@@ -1,6 +1,7 @@
 //! Stores and state folders that cannot serve: no credential, refused, unreachable, blocked, full, read-only.
 
 use std::fs;
+use std::io::BufRead as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -226,8 +227,18 @@ fn a_full_state_folder_interrupts_and_goes_on_with_space() {
     let Some(mounted) = Tmpfs::mount(&desk, "state", "size=8k,mode=0700") else { return };
     let words = ["no space left", "remedy:", "state"];
     desk.ingest(&drive.image, &job, &[]).says(5, &words);
+    // there is room, but not as much as is wanted: it waits, and goes on by itself
     mounted.resize("size=96m,mode=0700");
-    desk.ingest(&drive.image, &job, &[]).ends(0);
+    let config = desk.write("dockside.toml", "[ledger]\npause_below = \"128 MiB\"\n");
+    let mut command = desk.command(&desk.arguments(&drive.image, &job, &["--config", config.to_str().unwrap()]));
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("almost full") && line.contains("pauses")), "it did not pause");
+    assert!(child.try_wait().unwrap().is_none() && desk.blobs("store").is_empty());
+    mounted.resize("size=256m,mode=0700");
+    assert!(said.any(|line| line.contains("goes on")), "it did not go on");
+    said.for_each(drop);
+    assert!(child.wait().unwrap().success());
     assert_eq!(desk.blobs("store").len(), drive.files().len());
 }
 
