@@ -16,8 +16,8 @@ use crate::ledger::{BlobStatus, Claimed, DispositionStatus, EntryOutcome, Intent
 use crate::manifest::{Attributes, BlobKind, BlobPath, Digest, Disposition, Entry, EntryNumber};
 use crate::store::{Condition, ErrorClass, StoreError, Target};
 
-/// Bytes of one entry that are made durable together: what a kill can cost beside the bytes in flight.
-const CHECKPOINT: u64 = 8 << 20;
+/// Most bytes of one entry that are made durable together: what a kill can cost beside the bytes in flight. A small window has less.
+const LARGEST_CHECKPOINT: u64 = 8 << 20;
 
 /// An entry about to be stored, with all that was decided of it.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, each decided at another place")]
@@ -208,6 +208,7 @@ impl Context {
         let mut under_way = JoinSet::new();
         let mut fatal = None;
         let (counted, good) = (how.counted, how.good);
+        let checkpoint = LARGEST_CHECKPOINT.min(self.transfer.window / 4);
         loop {
             tokio::select! {
                 sent = feed.recv(), if !gathered.whole && fatal.is_none() => match sent {
@@ -220,7 +221,7 @@ impl Context {
                 },
                 Some(done) = under_way.join_next() => {
                     fatal = fatal.or(gathered.add(done).err());
-                    if gathered.unacknowledged_bytes >= CHECKPOINT {
+                    if gathered.unacknowledged_bytes >= checkpoint {
                         fatal = fatal.or(self.acknowledge(how, &mut gathered).await.err());
                     }
                 }
