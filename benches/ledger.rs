@@ -25,16 +25,7 @@ fn cpu() -> Duration {
 }
 
 fn outcome() -> EntryOutcome {
-    EntryOutcome {
-        status: BlobStatus::Completed,
-        disposition: DispositionStatus::Created,
-        stored_as: None,
-        metadata: None,
-        properties: None,
-        detail: None,
-        exists_after: true,
-        line_refusals: 0,
-    }
+    EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Created)
 }
 
 async fn entry(session: &SessionLedger, number: u64, all: bool) {

@@ -179,6 +179,7 @@ impl ReadAt for Counted {
         }
         if let Some((_, pause)) = self.until.filter(|(end, _)| (total - bytes..total).contains(end)) {
             std::thread::spawn(move || {
+                // nothing is waited for: the moment shall be any
                 std::thread::sleep(Duration::from_micros(pause));
                 die();
             });

@@ -69,16 +69,7 @@ impl Scene {
 }
 
 fn stored() -> EntryOutcome {
-    EntryOutcome {
-        status: BlobStatus::Completed,
-        disposition: DispositionStatus::Created,
-        stored_as: None,
-        metadata: None,
-        properties: None,
-        detail: None,
-        exists_after: true,
-        line_refusals: 0,
-    }
+    EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Created)
 }
 
 #[tokio::test]

@@ -213,6 +213,7 @@ async fn without_room_in_the_state_folder_nothing_is_begun() {
     lab.config.ledger.pause_below = u64::MAX;
     let stop = lab.stop.clone();
     let asked = async {
+        // that nothing happens takes time to see: too short on a slow machine makes the test easier to pass, never harder
         tokio::time::sleep(Duration::from_millis(700)).await;
         stop.ask();
     };

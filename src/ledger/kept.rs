@@ -203,16 +203,7 @@ impl Kept {
 
 /// The outcome of an entry of which there is nothing to tell: a bit says all of it.
 fn plain(entry: &Entry) -> EntryOutcome {
-    EntryOutcome {
-        status: BlobStatus::Completed,
-        disposition: DispositionStatus::Created,
-        stored_as: None,
-        metadata: entry.metadata().map(|_| PartStatus::Completed),
-        properties: entry.properties().map(|_| PartStatus::Completed),
-        detail: None,
-        exists_after: true,
-        line_refusals: 0,
-    }
+    EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Created).with_parts(entry, PartStatus::Completed)
 }
 
 /// Calls `act` for every row of a part.

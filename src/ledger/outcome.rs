@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::foreign::Foreign;
-use crate::manifest::EntryNumber;
+use crate::manifest::{Entry, EntryNumber};
 use crate::store::{ETag, StoredKind};
 
 /// What the name book decided for one entry.
@@ -179,4 +179,27 @@ pub struct EntryOutcome {
     pub exists_after: bool,
     /// Requests the store refused for their checksum and that succeeded when repeated.
     pub line_refusals: u64,
+}
+
+impl EntryOutcome {
+    /// One with nothing to tell beside these; a blob is there unless the entry was cancelled.
+    pub fn new(status: BlobStatus, disposition: DispositionStatus) -> Self {
+        let exists_after = disposition != DispositionStatus::Cancelled;
+        Self {
+            status,
+            disposition,
+            stored_as: None,
+            metadata: None,
+            properties: None,
+            detail: None,
+            exists_after,
+            line_refusals: 0,
+        }
+    }
+
+    /// The same with this status for each of metadata and properties that the entry has.
+    #[must_use]
+    pub fn with_parts(self, entry: &Entry, status: PartStatus) -> Self {
+        Self { metadata: entry.metadata().map(|_| status), properties: entry.properties().map(|_| status), ..self }
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::foreign::Foreign;
 use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, PartStatus, RangeStatus};
-use crate::manifest::{Digest, Entry};
+use crate::manifest::{BlobPath, Digest, Entry};
 use crate::store::{StoreError, Target};
 
 use super::TransferError;
@@ -98,12 +98,11 @@ impl Work {
 
     /// The outcome of an entry whose blob is there. `gathered` has failures only for page blobs, which show what was written.
     pub(super) fn stored(&self, gathered: &Gathered) -> EntryOutcome {
-        let good = |part: Option<PartStatus>| part.is_none_or(|status| status == PartStatus::Completed);
-        let clean = gathered.failed.is_none() && !self.flawed && good(self.metadata) && good(self.properties);
+        let clean = gathered.failed.is_none() && !self.flawed && good([self.metadata, self.properties]);
         EntryOutcome {
             status: if clean { BlobStatus::Completed } else { BlobStatus::CompletedWithErrors },
             disposition: self.disposition,
-            stored_as: self.stored_as(),
+            stored_as: stored_as(&self.entry, &self.path),
             metadata: self.metadata,
             properties: self.properties,
             detail: self.detail(gathered),
@@ -137,11 +136,6 @@ impl Work {
         skipped(&self.entry)
     }
 
-    fn stored_as(&self) -> Option<Foreign> {
-        let now = format!("{}/{}", self.path.container(), self.path.name());
-        (now != self.entry.blob_path.raw()).then(|| Foreign::from(now))
-    }
-
     fn detail(&self, gathered: &Gathered) -> Option<String> {
         let of_the_disk =
             matches!(gathered.failed, Some((RangeStatus::Corrupted | RangeStatus::FileUnexpectedEnd | RangeStatus::IOFailed, _)));
@@ -151,32 +145,26 @@ impl Work {
     }
 }
 
+/// Whether no metadata or properties stand in the way of a clean end.
+pub(super) fn good(parts: [Option<PartStatus>; 2]) -> bool {
+    parts.into_iter().flatten().all(|status| status == PartStatus::Completed)
+}
+
+/// The path an entry is stored under, if it is not the one asked for.
+pub(super) fn stored_as(entry: &Entry, path: &BlobPath) -> Option<Foreign> {
+    let now = format!("{}/{}", path.container(), path.name());
+    (now != entry.blob_path.raw()).then(|| Foreign::from(now))
+}
+
 /// The outcome of an entry of which nothing was stored.
 pub(super) fn failed(entry: &Entry, status: BlobStatus, why: String, existed: bool) -> EntryOutcome {
-    EntryOutcome {
-        status,
-        disposition: DispositionStatus::Cancelled,
-        stored_as: None,
-        metadata: entry.metadata().map(|_| PartStatus::Cancelled),
-        properties: entry.properties().map(|_| PartStatus::Cancelled),
-        detail: Some(why),
-        exists_after: existed,
-        line_refusals: 0,
-    }
+    let outcome = EntryOutcome::new(status, DispositionStatus::Cancelled).with_parts(entry, PartStatus::Cancelled);
+    EntryOutcome { detail: Some(why), exists_after: existed, ..outcome }
 }
 
 /// The outcome of an entry that gives way to an existing blob, as asked.
 pub(super) fn skipped(entry: &Entry) -> EntryOutcome {
-    EntryOutcome {
-        status: BlobStatus::Completed,
-        disposition: DispositionStatus::Skipped,
-        stored_as: None,
-        metadata: entry.metadata().map(|_| PartStatus::Cancelled),
-        properties: entry.properties().map(|_| PartStatus::Cancelled),
-        detail: None,
-        exists_after: true,
-        line_refusals: 0,
-    }
+    EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Skipped).with_parts(entry, PartStatus::Cancelled)
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::attributes::{Carried, SideFiles};
 use super::in_doubt::is_there;
+use super::outcome::{good, stored_as};
 use super::{Transfer, TransferError, whole};
-use crate::foreign::Foreign;
-use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, NameDecision, PartStatus};
+use crate::ledger::{BlobStatus, DispositionStatus, EntryOutcome, NameDecision};
 use crate::manifest::{Attributes, BlobKind, BlobPath, Entry, EntryNumber};
 use crate::store::{Condition, ErrorClass};
 
@@ -127,20 +127,17 @@ fn end(transfer: &Transfer, candidates: &dyn Candidates, sought: &Sought, there:
 }
 
 fn outcome(entry: &Entry, carried: &Carried, path: &BlobPath) -> EntryOutcome {
-    let full = format!("{}/{}", path.container(), path.name());
-    let renamed = entry.blob_path.raw() != full;
-    let good = |part: Option<PartStatus>| part.is_none_or(|status| status == PartStatus::Completed);
-    let clean = good(carried.metadata) && good(carried.properties);
+    let stored_as = stored_as(entry, path);
+    let clean = good([carried.metadata, carried.properties]);
+    let status = if clean { BlobStatus::Completed } else { BlobStatus::CompletedWithErrors };
+    let disposition = if stored_as.is_some() { DispositionStatus::Renamed } else { DispositionStatus::Created };
     EntryOutcome {
-        status: if clean { BlobStatus::Completed } else { BlobStatus::CompletedWithErrors },
-        disposition: if renamed { DispositionStatus::Renamed } else { DispositionStatus::Created },
-        stored_as: renamed.then(|| Foreign::from(full)),
+        stored_as,
         metadata: carried.metadata,
         properties: carried.properties,
         detail: Some(
             "stored by an earlier run whose records are not here: the blob is there with its content and attributes".to_owned(),
         ),
-        exists_after: true,
-        line_refusals: 0,
+        ..EntryOutcome::new(status, disposition)
     }
 }

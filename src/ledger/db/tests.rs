@@ -52,16 +52,7 @@ fn path(name: &str) -> BlobPath {
 }
 
 fn stored() -> EntryOutcome {
-    EntryOutcome {
-        status: BlobStatus::Completed,
-        disposition: DispositionStatus::Created,
-        stored_as: None,
-        metadata: None,
-        properties: None,
-        detail: None,
-        exists_after: true,
-        line_refusals: 0,
-    }
+    EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Created)
 }
 
 fn broken() -> EntryOutcome {

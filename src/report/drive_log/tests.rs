@@ -161,31 +161,18 @@ pub(super) fn block_blob(path: &str, file: &str, length: u64) -> Entry {
     }
 }
 
-fn ended(status: BlobStatus, disposition: DispositionStatus) -> EntryOutcome {
-    EntryOutcome {
-        status,
-        disposition,
-        stored_as: None,
-        metadata: None,
-        properties: None,
-        detail: None,
-        exists_after: status == BlobStatus::Completed,
-        line_refusals: 0,
-    }
-}
-
 const DONE: Option<RangeStatus> = Some(RangeStatus::Completed);
 const A: &str = "0CC175B9C0F1B6A831C399E269772661";
 
 fn example() -> Model {
     let stored_as = Some("survey/2013/site-a (2).las".into());
-    let renamed = ended(BlobStatus::Completed, DispositionStatus::Renamed);
+    let renamed = EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Renamed);
     let page = Entry {
         kind: BlobKind::Page,
         own_properties: Some(1),
         ..block_blob("disks/build-host.vhd", r"\survey\build-host.vhd", 1_073_742_336)
     };
-    let broken = ended(BlobStatus::CompletedWithErrors, DispositionStatus::Created);
+    let broken = EntryOutcome::new(BlobStatus::CompletedWithErrors, DispositionStatus::Created);
     let lost = block_blob("survey/2013/lost.las", r"\survey\2013\lost.las", 512);
     Model::default()
         .file(r"\survey\_meta.xml", b"a")
@@ -208,7 +195,7 @@ fn example() -> Model {
         )
         .entry(
             Entry { disposition: Disposition::NoOverwrite, ..lost },
-            ended(BlobStatus::FileNotFound, DispositionStatus::Cancelled),
+            EntryOutcome::new(BlobStatus::FileNotFound, DispositionStatus::Cancelled),
             &[(0, 512, "BF619EAC0CDF3F68D496EA9344137E8B", None)],
         )
 }
@@ -230,8 +217,16 @@ fn counts_bytes_and_status_come_from_the_same_records() {
 #[test]
 fn plain_and_overwritten_blobs_are_not_in_the_error_log() {
     let model = Model::default()
-        .entry(block_blob("c/a", r"\a", 1), ended(BlobStatus::Completed, DispositionStatus::Created), &[(0, 1, A, DONE)])
-        .entry(block_blob("c/b", r"\b", 1), ended(BlobStatus::Completed, DispositionStatus::Overwritten), &[(0, 1, A, DONE)]);
+        .entry(
+            block_blob("c/a", r"\a", 1),
+            EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Created),
+            &[(0, 1, A, DONE)],
+        )
+        .entry(
+            block_blob("c/b", r"\b", 1),
+            EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Overwritten),
+            &[(0, 1, A, DONE)],
+        );
     let log = model.log(Detail::Error).unwrap();
     assert!(!log.contains("<Blob"), "{log}");
     assert!(log.contains("<Status>Completed</Status>"));
@@ -244,7 +239,7 @@ fn a_skipped_blob_has_no_parts_in_either_log() {
     let entry = Entry { list_metadata: Some(0), ..block_blob("c/a", r"\a", 1) };
     let model = Model::default().file(r"\m", b"m").entry(
         entry,
-        ended(BlobStatus::Completed, DispositionStatus::Skipped),
+        EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Skipped),
         &[(0, 1, A, None)],
     );
     for detail in [Detail::Error, Detail::Verbose] {
@@ -259,7 +254,7 @@ fn both_levels_of_side_files_are_named_and_a_failed_one_stays_in_the_error_log()
     let entry = Entry { list_metadata: Some(0), own_metadata: Some(1), ..block_blob("c/a", r"\a", 0) };
     let outcome = EntryOutcome {
         metadata: Some(PartStatus::XmlReadFailed),
-        ..ended(BlobStatus::CompletedWithErrors, DispositionStatus::Created)
+        ..EntryOutcome::new(BlobStatus::CompletedWithErrors, DispositionStatus::Created)
     };
     let model = Model::default().file(r"\list.xml", b"a").file(r"\own & only.xml", b"a").entry(entry, outcome, &[]);
     let log = model.log(Detail::Error).unwrap();
@@ -271,7 +266,8 @@ fn both_levels_of_side_files_are_named_and_a_failed_one_stays_in_the_error_log()
 
 #[test]
 fn ids_stand_on_every_block_of_a_longer_blob_whatever_its_status() {
-    let outcome = EntryOutcome { metadata: None, ..ended(BlobStatus::CompletedWithErrors, DispositionStatus::Cancelled) };
+    let outcome =
+        EntryOutcome { metadata: None, ..EntryOutcome::new(BlobStatus::CompletedWithErrors, DispositionStatus::Cancelled) };
     let entry = Entry { list_metadata: Some(0), ..block_blob("c/a", r"\a", 3) };
     let ranges = [(0, 1, A, Some(RangeStatus::Uncommitted)), (1, 1, A, Some(RangeStatus::Corrupted)), (2, 1, A, None)];
     let log = Model::default().file(r"\m", b"m").entry(entry, outcome, &ranges).log(Detail::Error).unwrap();
@@ -287,7 +283,7 @@ fn ids_stand_on_every_block_of_a_longer_blob_whatever_its_status() {
 fn a_parser_gives_back_names_to_the_letter() {
     let names = ["c/a&b <c> \"d\" 'e'", "c/\u{1f4be}]]>ü", "c/tab\there"];
     let model = names.iter().fold(Model::default(), |model, name| {
-        let outcome = ended(BlobStatus::FileNotFound, DispositionStatus::Cancelled);
+        let outcome = EntryOutcome::new(BlobStatus::FileNotFound, DispositionStatus::Cancelled);
         model.entry(block_blob(name, &name.replace('/', "\\"), 0), outcome, &[])
     });
     let log = model.log(Detail::Error).unwrap();
@@ -320,7 +316,7 @@ fn collect(event: Event<'_>, path: Option<&mut String>) {
 
 #[test]
 fn what_is_not_accounted_for_is_refused() {
-    let created = || ended(BlobStatus::Completed, DispositionStatus::Created);
+    let created = || EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Created);
     let open = Model::default().entry(block_blob("c/a", r"\a", 1), None, &[(0, 1, A, None)]);
     assert!(matches!(open.log(Detail::Error), Err(DriveLogError::NoOutcome { entry: 0 })));
     for status in [None, Some(RangeStatus::Uncommitted)] {

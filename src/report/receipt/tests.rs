@@ -22,21 +22,8 @@ fn entry(number: u64) -> Entry {
     }
 }
 
-fn ended(status: BlobStatus, disposition: DispositionStatus) -> EntryOutcome {
-    EntryOutcome {
-        status,
-        disposition,
-        stored_as: None,
-        metadata: None,
-        properties: None,
-        detail: None,
-        exists_after: true,
-        line_refusals: 0,
-    }
-}
-
 fn created() -> EntryOutcome {
-    ended(BlobStatus::Completed, DispositionStatus::Created)
+    EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Created)
 }
 
 pub(crate) fn full() -> Receipt {
@@ -58,9 +45,9 @@ pub(crate) fn full() -> Receipt {
     let (started, finished) = ("2026-03-04T05:06:07.1234567Z".parse().unwrap(), "2026-03-04T06:00:00Z".parse().unwrap());
     let mut tally = Tally::default();
     tally.add(&entry(0), &created(), 512);
-    let renamed = ended(BlobStatus::Completed, DispositionStatus::Renamed);
+    let renamed = EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Renamed);
     tally.add(&entry(1), &EntryOutcome { stored_as: Some("survey/a (2).las".into()), ..renamed }, 512);
-    let lost = ended(BlobStatus::FileNotFound, DispositionStatus::Cancelled);
+    let lost = EntryOutcome::new(BlobStatus::FileNotFound, DispositionStatus::Cancelled);
     tally.add(&entry(2), &EntryOutcome { detail: Some("No such folder.".to_owned()), ..lost }, 512);
     let receipt = Receipt::before_entries(session, tally.status(), drive, started, finished);
     Receipt {
@@ -136,7 +123,7 @@ fn exceptions_are_named_up_to_a_limit_and_counted_beyond() {
     let limit = Tally::EXCEPTIONS as u64;
     for number in 0..limit + 2 {
         assert!(!tally.exceptions_truncated || number > limit);
-        tally.add(&entry(number), &ended(BlobStatus::Completed, DispositionStatus::Overwritten), 1);
+        tally.add(&entry(number), &EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Overwritten), 1);
     }
     assert_eq!(
         (tally.counts.overwritten, tally.bytes.overwritten, tally.exceptions.len()),
@@ -160,9 +147,9 @@ fn errors_weigh_more_than_warnings_and_overwriting_is_neither() {
     ];
     for (status, disposition, expected) in cases {
         let mut tally = Tally::default();
-        tally.add(&entry(0), &ended(*status, *disposition), 1);
+        tally.add(&entry(0), &EntryOutcome::new(*status, *disposition), 1);
         assert_eq!(tally.status(), *expected, "{status:?} {disposition:?}");
-        tally.add(&entry(1), &ended(B::LeasePresent, D::Cancelled), 1);
+        tally.add(&entry(1), &EntryOutcome::new(B::LeasePresent, D::Cancelled), 1);
         assert_eq!(tally.status(), DriveCode::CompletedWithErrors);
     }
     assert_eq!(Tally::default().status(), DriveCode::Completed);
@@ -179,7 +166,7 @@ fn a_created_entry_with_a_remark_is_named() {
 fn long_paths_end_the_list_of_exceptions_early() {
     let mut tally = Tally::default();
     let long = "a".repeat(64 << 10);
-    let skipped = ended(BlobStatus::Completed, DispositionStatus::Skipped);
+    let skipped = EntryOutcome::new(BlobStatus::Completed, DispositionStatus::Skipped);
     for number in 0..100 {
         tally.add(&Entry { file_path: long.as_str().into(), blob_path: long.as_str().into(), ..entry(number) }, &skipped, 1);
     }
@@ -192,7 +179,7 @@ fn long_paths_end_the_list_of_exceptions_early() {
 fn every_failure_has_a_sentence() {
     for status in BlobStatus::ALL {
         let mut tally = Tally::default();
-        tally.add(&entry(0), &ended(*status, DispositionStatus::Cancelled), 1);
+        tally.add(&entry(0), &EntryOutcome::new(*status, DispositionStatus::Cancelled), 1);
         assert!(tally.exceptions[0].detail.ends_with('.'));
     }
 }
