@@ -46,8 +46,7 @@ async fn empty(context: &Context, work: Work) -> Result<End, TransferError> {
 async fn single(context: &Context, mut work: Work, piece: Piece) -> Result<End, TransferError> {
     let number = piece.number;
     let mut gathered = Gathered { whole: true, ..Gathered::default() };
-    // its share of the budget is held until the store has answered
-    let checked = match piece.check(&context.transfer, !work.counted).await {
+    let (checked, _held_until_the_store_has_answered) = match piece.check(&context.transfer, !work.counted).await {
         Ok(checked) => checked,
         Err(status) => {
             context.transfer.records.set_range(number, status)?;
@@ -92,8 +91,6 @@ async fn staged(context: &Context, mut work: Work, feed: UnboundedReceiver<Feed>
     let gathered = context.gather(feed, &how, move |checked: Checked| {
         let (context, target) = (inner.clone(), Arc::clone(&to));
         async move {
-            // the whole of it, or its share of the budget would be given back here: a closure captures only the fields it names
-            let checked = checked;
             let _slot = context.slot().await.map_err(|_| StoreError::WriteRefused)?;
             context.transfer.store.stage(&target, &checked.range, checked.body.clone()).await
         }

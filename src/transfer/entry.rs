@@ -1,11 +1,13 @@
 //! One entry's task: gathers its checked ranges, makes the blob visible, records how it ended.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use super::budget::Share;
 use super::conflict::Next;
 use super::outcome::Gathered;
 use super::piece::{Checked, Piece};
@@ -18,6 +20,9 @@ use crate::store::{Condition, ErrorClass, StoreError, Target};
 
 /// Most bytes of one entry that are made durable together: what a kill can cost beside the bytes in flight. A small window has less.
 const LARGEST_CHECKPOINT: u64 = 8 << 20;
+
+/// After so long without a range coming or ending, what is staged is acknowledged, however little.
+const QUIET: Duration = Duration::from_millis(20);
 
 /// An entry about to be stored, with all that was decided of it.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, each decided at another place")]
@@ -189,6 +194,8 @@ pub(super) struct Ended {
     pub(super) refusal: Option<StoreError>,
     /// How often the store refused the bytes for their checksum before it took them.
     pub(super) line_refusals: u64,
+    /// Its share of the budget, if the store took it.
+    pub(super) share: Option<Share>,
 }
 
 impl Context {
@@ -225,6 +232,10 @@ impl Context {
                         fatal = fatal.or(self.acknowledge(how, &mut gathered).await.err());
                     }
                 }
+                // the reader may be waiting for the shares of what is not acknowledged
+                () = tokio::time::sleep(QUIET), if !gathered.whole && !gathered.held.is_empty() && fatal.is_none() => {
+                    fatal = self.acknowledge(how, &mut gathered).await.err();
+                }
                 else => break,
             }
         }
@@ -247,6 +258,7 @@ impl Context {
             self.transfer.store.sync(target).await.map_err(TransferError::Store)?;
             self.transfer.records.acknowledge(&ranges)?;
         }
+        gathered.held.clear();
         Ok(())
     }
 
@@ -257,11 +269,11 @@ impl Context {
         Fut: Future<Output = Result<u64, StoreError>>,
     {
         let (number, length) = (piece.number, piece.range.bytes.length());
-        let mut ended = Ended { number, length, status: good, refusal: None, line_refusals: 0 };
+        let mut ended = Ended { number, length, status: good, refusal: None, line_refusals: 0, share: None };
         match piece.check(&self.transfer, counted).await {
             Err(status) => ended.status = status,
-            Ok(checked) => match each(checked).await {
-                Ok(refusals) => ended.line_refusals = refusals,
+            Ok((checked, share)) => match each(checked).await {
+                Ok(refusals) => (ended.line_refusals, ended.share) = (refusals, Some(share)),
                 Err(error) if error.class() == ErrorClass::Entry => {
                     (ended.status, ended.refusal) = (RangeStatus::BlobRequestFailed, Some(error));
                 }

@@ -6,6 +6,7 @@ use crate::manifest::{BlobPath, Digest, Entry};
 use crate::store::{StoreError, Target};
 
 use super::TransferError;
+use super::budget::Share;
 use super::entry::{Ended, Work};
 
 /// Said beside each missing or corrupt file of such a volume.
@@ -30,6 +31,8 @@ pub(super) struct Gathered {
     pub(super) unacknowledged: Vec<u64>,
     /// Their bytes.
     pub(super) unacknowledged_bytes: u64,
+    /// Their shares of the budget: what a kill can cost is never more than the budget.
+    pub(super) held: Vec<Share>,
 }
 
 /// Whether a refusal is about the blob as a whole: its name, its type, its lease or what others staged for it.
@@ -49,6 +52,7 @@ impl Gathered {
         if ended.status == RangeStatus::Completed {
             self.unacknowledged.push(ended.number);
             self.unacknowledged_bytes += ended.length;
+            self.held.extend(ended.share);
         }
         // of a range that was only checked nothing is stored, and nothing went wrong
         if ended.refusal.is_some() || ended.status != RangeStatus::Cancelled {

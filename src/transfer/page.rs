@@ -30,8 +30,6 @@ pub(super) async fn store(context: &Context, mut work: Work, feed: UnboundedRece
     let gathered = context.gather(feed, &how, move |checked: Checked| {
         let (context, target) = (inner.clone(), Arc::clone(&to));
         async move {
-            // the whole of it, or its share of the budget would be given back here: a closure captures only the fields it names
-            let checked = checked;
             let _slot = context.slot().await.map_err(|_| StoreError::WriteRefused)?;
             context.transfer.store.write_pages(&target, &checked.range, checked.body.clone()).await
         }

@@ -33,14 +33,11 @@ pub(super) struct Checked {
     pub(super) range: Range,
     /// Its bytes.
     pub(super) body: Bytes,
-    /// Its share of the budget, given back when this is dropped.
-    #[allow(dead_code, reason = "held for its drop")]
-    share: Share,
 }
 
 impl Piece {
-    /// Compares the bytes with the manifest's hash.
-    pub(super) async fn check(self, transfer: &Transfer, counted: bool) -> Result<Checked, RangeStatus> {
+    /// Compares the bytes with the manifest's hash. The share is for the caller to hold as long as the bytes may be needed again.
+    pub(super) async fn check(self, transfer: &Transfer, counted: bool) -> Result<(Checked, Share), RangeStatus> {
         let body = Body { bytes: self.body?, share: self.share };
         let (body, found) = if hashed_in_place(body.bytes.len() as u64) {
             let found = Digest::of(&body.bytes);
@@ -54,7 +51,7 @@ impl Piece {
         if counted {
             transfer.meter.bytes_verified(self.range.bytes.length());
         }
-        Ok(Checked { range: self.range, body: body.bytes, share: body.share })
+        Ok((Checked { range: self.range, body: body.bytes }, body.share))
     }
 }
 
